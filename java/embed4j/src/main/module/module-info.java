@@ -1,0 +1,8 @@
+/** jina-embeddings-v4 inside a JVM: texts in, dense and multi-vector embeddings out. */
+module io.embed4j {
+  requires org.bytedeco.javacpp;
+  requires org.slf4j;
+
+  exports io.embed4j;
+  exports io.embed4j.ffm to io.embed4j.convert;
+}
