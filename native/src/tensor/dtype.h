@@ -6,6 +6,7 @@
 namespace e4j {
 
 enum class DType : int32_t { F32 = 0, F16 = 1, Q8_0 = 8, Q4_K = 12, Q5_K = 13, Q6_K = 14, BF16 = 30 };
+inline constexpr char kSupportedTypes[] = "F32, F16, BF16, Q8_0, Q4_K, Q5_K, Q6_K";  // for messages
 
 inline constexpr int kQ8Block = 32;   // values in a q8_0 block
 inline constexpr int kQKBlock = 256;  // values in a q4_k, q5_k or q6_k block ("super-block")
