@@ -1,0 +1,95 @@
+#include "base/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cmath>
+
+namespace e4j {
+namespace {
+
+// About 20 us of waiting before a worker sleeps: longer than the gap between two operations of a forward pass, short
+// enough to leave the processor to others between calls.
+constexpr int kSpins = 4000;
+
+inline void relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int num_threads) : num_threads_(std::max(1, num_threads)) {
+  threads_.reserve(static_cast<size_t>(num_threads_ - 1));
+  for (int i = 1; i < num_threads_; ++i) threads_.emplace_back([this, i] { work(i); });
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_.store(true);
+    generation_.fetch_add(1);
+  }
+  wake_.notify_all();
+  for (auto& t : threads_) t.join();
+}
+
+void ThreadPool::run(int count, Task task, void* context) {
+  if (count <= 0) return;
+  if (num_threads_ == 1 || count == 1) {
+    for (int i = 0; i < count; ++i) task(context, i, 0);
+    return;
+  }
+  task_ = task;
+  context_ = context;
+  count_ = count;
+  next_.store(0, std::memory_order_relaxed);
+  running_.store(num_threads_ - 1, std::memory_order_relaxed);
+  {
+    std::lock_guard lock(mutex_);
+    generation_.fetch_add(1, std::memory_order_release);
+  }
+  wake_.notify_all();
+  drain(0);
+  for (int spins = 0; running_.load(std::memory_order_acquire) != 0; ++spins)
+    spins < kSpins ? relax() : std::this_thread::yield();
+}
+
+void ThreadPool::drain(int thread) {
+  for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) task_(context_, i, thread);
+}
+
+void ThreadPool::work(int thread) {
+  unsigned seen = 0;
+  for (;;) {
+    for (int spins = 0; spins < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spins) relax();
+    if (generation_.load(std::memory_order_acquire) == seen) {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
+    }
+    seen = generation_.load(std::memory_order_acquire);
+    if (stop_.load()) return;
+    drain(thread);
+    running_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+int usable_processors() noexcept {
+  int n = 1;
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
+  // cgroup v2: "quota period" or "max period"; a container's own group is mounted at the root of the hierarchy.
+  if (std::FILE* f = std::fopen("/sys/fs/cgroup/cpu.max", "r")) {
+    double quota = 0, period = 0;
+    if (std::fscanf(f, "%lf %lf", &quota, &period) == 2 && quota > 0 && period > 0)
+      n = std::min(n, static_cast<int>(std::ceil(quota / period)));
+    std::fclose(f);
+  }
+  return std::max(1, n);
+}
+
+}  // namespace e4j

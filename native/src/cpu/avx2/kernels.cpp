@@ -1,0 +1,109 @@
+// AVX2 + FMA + F16C: 256-bit float and 8-bit products; 8-bit dots by maddubs on |weight| and sign-carrying activations.
+#include <immintrin.h>
+
+#include "cpu/kernels.h"
+#include "cpu/packed_matrix.h"
+
+namespace e4j::cpu::avx2 {
+
+#include "cpu/elementwise.inl"
+#include "cpu/expand.inl"
+#include "cpu/gemm_float.inl"
+#include "cpu/gemm_quant.inl"
+
+namespace {
+
+struct Vector {
+  static constexpr int kLanes = 8;
+  __m256 v;
+  static Vector zero() noexcept { return {_mm256_setzero_ps()}; }
+  static Vector load(const float* p) noexcept { return {_mm256_loadu_ps(p)}; }
+  static void store(float* p, Vector x) noexcept { _mm256_storeu_ps(p, x.v); }
+};
+
+struct F32Step {
+  using Weight = float;
+  using Activation = float;
+  using Operand = __m256;
+  static constexpr int kValues = 1;
+  static __m256 weights(const float* w) noexcept { return _mm256_loadu_ps(w); }
+  static __m256 broadcast(const float* a) noexcept { return _mm256_broadcast_ss(a); }
+  static void madd(Vector& s, __m256 w, __m256 a) noexcept { s.v = _mm256_fmadd_ps(a, w, s.v); }
+};
+
+struct F16Step : F32Step {
+  using Weight = uint16_t;
+  static __m256 weights(const uint16_t* w) noexcept {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w)));
+  }
+};
+
+// A bf16 is the upper half of a float: the odd element of a pair by a mask, the even one by a shift.
+struct Pair {
+  __m256 even, odd;
+};
+inline Pair split_pair(__m256i pairs) noexcept {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)),
+          _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xFFFF0000u))))};
+}
+struct Bf16Step {
+  using Weight = uint16_t;
+  using Activation = uint16_t;
+  using Operand = Pair;
+  static constexpr int kValues = 2;
+  static Pair weights(const uint16_t* w) noexcept { return split_pair(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(w))); }
+  static Pair broadcast(const uint16_t* a) noexcept {
+    int pair;
+    __builtin_memcpy(&pair, a, 4);
+    return split_pair(_mm256_set1_epi32(pair));
+  }
+  static void madd(Vector& s, const Pair& w, const Pair& a) noexcept {
+    s.v = _mm256_fmadd_ps(a.even, w.even, s.v);
+    s.v = _mm256_fmadd_ps(a.odd, w.odd, s.v);
+  }
+};
+
+// |w| <= 128 and |a| <= 127, so a pair of products stays below 2^15: maddubs does not saturate.
+struct MaddubsDot {
+  static constexpr int kLanes = 8;
+  using Sum = __m256i;
+  using Activations = __m256i;
+  using Floats = __m256;
+  struct Weights {
+    __m256i value;
+  };
+  static Weights weights(const int8_t* q) noexcept { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(q))}; }
+  static __m256i activations(const uint8_t* a) noexcept {
+    int four;
+    __builtin_memcpy(&four, a, 4);
+    return _mm256_xor_si256(_mm256_set1_epi32(four), _mm256_set1_epi8(static_cast<char>(0x80)));
+  }
+  static void dot(__m256i& s, const Weights& w, __m256i a) noexcept {
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w.value), _mm256_sign_epi8(a, w.value));
+    s = _mm256_add_epi32(s, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  // The activations' +128 was taken off above, so there is nothing to undo.
+  static __m256i load(const int32_t*) noexcept { return _mm256_setzero_si256(); }
+  static __m256 to_float(__m256i s) noexcept { return _mm256_cvtepi32_ps(s); }
+  static __m256 zero_floats() noexcept { return _mm256_setzero_ps(); }
+  static __m256 load_floats(const float* p) noexcept { return _mm256_loadu_ps(p); }
+  static void store_floats(float* p, __m256 x) noexcept { _mm256_storeu_ps(p, x); }
+  static __m256 broadcast(float x) noexcept { return _mm256_set1_ps(x); }
+  static __m256 mul(__m256 a, __m256 b) noexcept { return _mm256_mul_ps(a, b); }
+  static __m256 fma(__m256 a, __m256 b, __m256 c) noexcept { return _mm256_fmadd_ps(a, b, c); }
+  static __m256 fnma(__m256 a, __m256 b, __m256 c) noexcept { return _mm256_fnmadd_ps(a, b, c); }
+};
+
+}  // namespace
+
+void overlay(Kernels& k) noexcept {
+  k.tier = "avx2";
+  overlay_elementwise(k);
+  overlay_expand(k);
+  k.gemm_f32 = gemm_float<Vector, F32Step, 6, 1>;
+  k.gemm_f16 = gemm_float<Vector, F16Step, 6, 1>;
+  k.gemm_bf16 = gemm_float<Vector, Bf16Step, 4, 1>;
+  k.gemm_quant = gemm_quant_tiled<MaddubsDot, 2, 1>;
+}
+
+}  // namespace e4j::cpu::avx2

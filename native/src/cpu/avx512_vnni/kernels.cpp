@@ -1,0 +1,45 @@
+// AVX-512 VNNI: VPDPBUSD, four u8 x s8 products into each 32-bit lane.
+#include <immintrin.h>
+
+#include "cpu/kernels.h"
+
+namespace e4j::cpu::avx512_vnni {
+
+#include "cpu/gemm_quant.inl"
+
+namespace {
+
+struct VnniDot {
+  static constexpr int kLanes = 16;
+  using Sum = __m512i;
+  using Activations = __m512i;
+  using Floats = __m512;
+  struct Weights {
+    __m512i value;
+  };
+  static Weights weights(const int8_t* q) noexcept { return {_mm512_loadu_si512(q)}; }
+  static __m512i activations(const uint8_t* a) noexcept {
+    int four;
+    __builtin_memcpy(&four, a, 4);
+    return _mm512_set1_epi32(four);
+  }
+  static void dot(__m512i& s, const Weights& w, __m512i a) noexcept { s = _mm512_dpbusd_epi32(s, a, w.value); }
+  static __m512i load(const int32_t* p) noexcept { return _mm512_loadu_si512(p); }
+  static __m512 to_float(__m512i s) noexcept { return _mm512_cvtepi32_ps(s); }
+  static __m512 zero_floats() noexcept { return _mm512_setzero_ps(); }
+  static __m512 load_floats(const float* p) noexcept { return _mm512_loadu_ps(p); }
+  static void store_floats(float* p, __m512 x) noexcept { _mm512_storeu_ps(p, x); }
+  static __m512 broadcast(float x) noexcept { return _mm512_set1_ps(x); }
+  static __m512 mul(__m512 a, __m512 b) noexcept { return _mm512_mul_ps(a, b); }
+  static __m512 fma(__m512 a, __m512 b, __m512 c) noexcept { return _mm512_fmadd_ps(a, b, c); }
+  static __m512 fnma(__m512 a, __m512 b, __m512 c) noexcept { return _mm512_fnmadd_ps(a, b, c); }
+};
+
+}  // namespace
+
+void overlay(Kernels& k) noexcept {
+  k.tier = "avx512_vnni";
+  k.gemm_quant = gemm_quant_tiled<VnniDot, 4, 2>;
+}
+
+}  // namespace e4j::cpu::avx512_vnni

@@ -1,0 +1,105 @@
+// The kernels a CPU tier provides: a table of functions over raw pointers. No allocation, no logging, noexcept.
+//
+// Numerical contract. Every element of a matrix product is one running sum over K in ascending order (in steps of the
+// kernel's own K granularity), whatever the number of rows, the tiling or the thread: a vector does not depend on its
+// batch. Calling with accumulate continues that sum from c.
+//
+// Weights come as panels of 16 output rows (packed_matrix.h), activations as rows.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace e4j::cpu {
+
+inline constexpr int kPanelRows = 16;   // output rows (N) of a panel
+inline constexpr int kMaxPanels = 4;    // panels a kernel takes at once
+inline constexpr int kQuantBlock = 32;  // activation values that share a scale
+inline constexpr int kChunk = 256;      // K values of one expanded panel
+
+// c[m][16 * panels] (+)= a[m][k] x w.   k is even for bf16.
+struct GemmTile {
+  int m, k, panels;
+  bool accumulate;
+  const void* a;            // [m][a_stride] float (f32, f16) or bf16
+  size_t a_stride;
+  const void* w;            // panel p at element p * w_panel_stride: f32, f16 [k][16]; bf16 [k/2][16][2]
+  size_t w_panel_stride;
+  float* c;                 // [m][c_stride]
+  size_t c_stride;
+};
+
+// A panel's next kChunk values of K, ready for 8-bit dot products: weight = scale * q - min.
+struct ExpandedPanel {
+  alignas(64) int8_t q[kChunk / 4][kPanelRows][4];
+  alignas(64) float scale[kChunk / 16][kPanelRows];    // one row per group of 16 or 32 values
+  alignas(64) float min[kChunk / 32][kPanelRows];      // one row per 32 values; q4_k, q5_k only
+  alignas(64) int32_t offset[kChunk / 16][kPanelRows]; // -128 * sum of the group's q: undoes the activations' +128
+};
+
+// c[m][16 * panels] (+)= a[m][groups * group] x w.
+struct QuantTile {
+  int m, panels, groups;
+  int group;                  // 16 or 32 values of K under one weight scale
+  bool minimums;
+  bool accumulate;
+  const uint8_t* a;           // [m][a_stride]: round(x / scale) + 128
+  size_t a_stride;
+  const float* a_scale;       // [m][a_scale_stride], one per kQuantBlock values
+  const float* a_sum;         // [m][a_scale_stride]: scale * sum of the block's values
+  size_t a_scale_stride;
+  const ExpandedPanel* w;     // [panels]
+  const int8_t* q[kMaxPanels];  // each panel's q: groups of [group / 4][16][4], q_group_stride bytes apart
+  size_t q_group_stride;
+  float* c;
+  size_t c_stride;
+};
+
+// One 8-bit activation row: n values (a multiple of 32) -> q[n], scale[n/32], sum[n/32].
+using QuantizeRow = void (*)(const float* x, int n, uint8_t* q, float* scale, float* sum) noexcept;
+// One packed chunk, of which `blocks` blocks of 32 values are filled -> out. For q8_0, out->q is not written: the packed q
+// serves in place.
+using ExpandPanel = void (*)(const std::byte* packed, int blocks, ExpandedPanel* out) noexcept;
+
+struct Kernels {
+  const char* tier;
+
+  void (*gemm_f32)(const GemmTile&) noexcept;
+  void (*gemm_f16)(const GemmTile&) noexcept;   // f16 weights, float activations
+  void (*gemm_bf16)(const GemmTile&) noexcept;
+  void (*gemm_quant)(const QuantTile&) noexcept;
+  ExpandPanel expand_q8_0, expand_q4_k, expand_q5_k, expand_q6_k;
+
+  void (*to_bf16)(const float* x, int n, uint16_t* y) noexcept;  // nearest, ties to even; NaN kept
+  QuantizeRow quantize_row;
+
+  // y = x / sqrt(mean(x^2) + eps) * weight
+  void (*rms_norm)(const float* x, const float* weight, int n, float eps, float* y) noexcept;
+  // gate = silu(gate) * up
+  void (*swiglu)(float* gate, const float* up, int n) noexcept;
+  // NEOX halves: x[j], x[j + half] rotated by angle j; cos, sin [half]
+  void (*rotate)(float* x, const float* cos, const float* sin, int half) noexcept;
+  // Online softmax over one row of n scores already computed for this block of keys; keys >= valid are masked out.
+  // Scales, updates max and sum, leaves exp(score * softmax_scale - max) in scores; returns the factor for what was summed before.
+  float (*softmax_block)(float* scores, int n, int valid, float softmax_scale, float* max, float* sum) noexcept;
+  void (*scale)(float* x, int n, float factor) noexcept;         // x *= factor
+  void (*add)(float* x, const float* y, int n) noexcept;         // x += y
+};
+
+// Each tier overlays what it does better onto the table below it.
+namespace scalar {
+void overlay(Kernels&) noexcept;
+}
+namespace avx2 {
+void overlay(Kernels&) noexcept;
+}
+namespace avx512 {
+void overlay(Kernels&) noexcept;
+}
+namespace avx512_vnni {
+void overlay(Kernels&) noexcept;
+}
+namespace avx512_bf16 {
+void overlay(Kernels&) noexcept;
+}
+
+}  // namespace e4j::cpu

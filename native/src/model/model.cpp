@@ -1,0 +1,129 @@
+#include "model/model.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "model/batch.h"
+
+namespace e4j {
+namespace {
+
+float lora_scale(const GgufFile& file, double alpha, int64_t rank) {
+  const double scale = alpha / static_cast<double>(rank);
+  if (rank < 1 || !(scale > -1e6 && scale < 1e6))
+    fail(E4J_BAD_FORMAT, "%s: LoRA alpha %g over rank %lld is no usable scale", file.path().c_str(), alpha, static_cast<long long>(rank));
+  return static_cast<float>(scale);
+}
+
+// alpha / rank, the rank read off the file's first tensor as llama.cpp does.
+float adapter_scale(const GgufFile& file) {
+  const std::string type = file.string("general.type"), kind = file.string("adapter.type"), arch = file.string("general.architecture");
+  if (type != "adapter" || kind != "lora" || arch != "qwen2vl")
+    fail(E4J_UNSUPPORTED, "%s: general.type \"%s\", adapter.type \"%s\", general.architecture \"%s\"; expected adapter, lora, qwen2vl",
+         file.path().c_str(), type.c_str(), kind.c_str(), arch.c_str());
+  const GgufTensor* a = file.find_tensor("blk.0.attn_q.weight.lora_a");
+  if (a == nullptr) fail(E4J_BAD_FORMAT, "%s: tensor blk.0.attn_q.weight.lora_a is missing", file.path().c_str());
+  return lora_scale(file, file.number("adapter.lora.alpha"), static_cast<int64_t>(a->dims[1]));
+}
+
+}  // namespace
+
+Model::Model(const ModelPaths& paths, std::unique_ptr<Backend> backend, int num_threads)
+    : backend_(std::move(backend)), num_threads_(num_threads), text_(std::make_unique<WeightFile>(GgufFile::open(paths.text))) {
+  config_ = read_text_config(*text_);
+  token_embd_ = &text_->matrix("token_embd.weight", config_.vocab_size, config_.hidden_size);
+  // A language-model head does not take part in embedding.
+  if (text_->contains("output.weight")) text_->matrix("output.weight", config_.vocab_size, config_.hidden_size);
+  std::vector<LinearLoader::AdapterFile> loras;
+  for (const std::string& path : paths.adapters) {
+    adapters_.push_back(std::make_unique<WeightFile>(GgufFile::open(path)));
+    const GgufFile& file = adapters_.back()->gguf();
+    loras.push_back({adapters_.back().get(), adapter_scale(file), ""});
+    adapter_tasks_.push_back(file.find("embed4j.task") != nullptr ? file.string("embed4j.task") : "");
+  }
+  decoder_ = std::make_unique<TextDecoder>(*backend_, *text_, config_, loras);
+  text_->check_all_taken();
+  for (const auto& adapter : adapters_) adapter->check_all_taken();
+  if (!paths.multivector.empty()) load_multivector(paths.multivector);
+  if (!paths.vision.empty()) GgufFile::open(paths.vision);
+}
+
+void Model::load_multivector(const std::string& path) {
+  multivector_file_ = std::make_unique<WeightFile>(GgufFile::open(path));
+  WeightFile& file = *multivector_file_;
+  const GgufFile& gguf = file.gguf();
+  if (const std::string a = gguf.string("general.architecture"); a != "embed4j-multivector")
+    fail(E4J_UNSUPPORTED, "%s: general.architecture is \"%s\", expected \"embed4j-multivector\"", path.c_str(), a.c_str());
+  const int64_t dim = gguf.integer("embed4j.multivector_dim");
+  if (dim < 1 || dim > 65536) fail(E4J_BAD_FORMAT, "%s: embed4j.multivector_dim is %lld", path.c_str(), static_cast<long long>(dim));
+  std::vector<LinearLoader::AdapterFile> loras;
+  if (!adapters_.empty()) {
+    const float scale = lora_scale(gguf, gguf.number("embed4j.lora.alpha"), gguf.integer("embed4j.lora.rank"));
+    for (size_t i = 0; i < adapter_tasks_.size(); ++i) {
+      if (adapter_tasks_[i].empty())
+        fail(E4J_BAD_FORMAT, "%s: key embed4j.task is missing; the multi-vector head needs it to find the adapter's part",
+             adapters_[i]->gguf().path().c_str());
+      loras.push_back({&file, scale, "multivector." + adapter_tasks_[i]});
+    }
+  }
+  multivector_ = LinearLoader(*backend_, file).load("multivector", static_cast<int>(dim), config_.hidden_size, true, loras);
+  file.check_all_taken();
+}
+
+e4j_model_info Model::info() const {
+  e4j_model_info i{};
+  i.struct_size = sizeof i;
+  i.num_threads = num_threads_;
+  i.hidden_size = config_.hidden_size;
+  i.intermediate_size = config_.intermediate_size;
+  i.num_hidden_layers = config_.num_hidden_layers;
+  i.num_attention_heads = config_.num_attention_heads;
+  i.num_key_value_heads = config_.num_key_value_heads;
+  i.head_dim = config_.head_dim;
+  i.vocab_size = config_.vocab_size;
+  i.max_position_embeddings = config_.max_position_embeddings;
+  i.multi_vector_dim = multivector_ ? multivector_->out_features : 0;
+  i.num_adapters = static_cast<int32_t>(adapters_.size());
+  i.weight_bytes = decoder_->weight_bytes() + token_embd_->data_bytes + (multivector_ ? multivector_->bytes : 0);
+  return i;
+}
+
+void Session::embed(const e4j_batch& batch, const e4j_result& result) {
+  const e4j_model_info info = model_.info();
+  check_batch(batch, result,
+              {info.vocab_size, info.hidden_size, info.num_adapters, info.max_position_embeddings, info.multi_vector_dim,
+               info.vision_patch_values, info.vision_merge_size});
+  const std::vector<AdapterSegment> segments = adapter_segments(batch);
+  const size_t tokens = static_cast<size_t>(batch.num_tokens);
+
+  std::lock_guard turn(model_.turn_);
+  Backend& backend = *model_.backend_;
+  const Rows x = rows_in(x_, batch.num_tokens, info.hidden_size);
+  backend.embed(*model_.token_embd_, {batch.token_ids, tokens}, x);
+  if (!model_.decoder_->forward(*workspace_, state_, x, {batch.position_ids, 3 * tokens},
+                                {batch.cu_seqlens, static_cast<size_t>(batch.num_sequences) + 1}, segments, batch.cancel))
+    fail(E4J_CANCELLED, "cancelled by the caller");
+  if (batch.num_pooled > 0)
+    backend.mean_rows(x, {batch.pooled_ranges, 2 * static_cast<size_t>(batch.num_pooled)},
+                      {result.pooled, batch.num_pooled, info.hidden_size, static_cast<size_t>(info.hidden_size)});
+  if (batch.num_multi_vector > 0) multi_vectors(batch, x, segments, result.multi_vectors);
+}
+
+void Session::multi_vectors(const e4j_batch& batch, Rows hidden, std::span<const AdapterSegment> segments, float* out) {
+  const Linear& head = *model_.multivector_;
+  const int dim = head.out_features;
+  for (int i = 0; i < batch.num_multi_vector;) {
+    // Ranges that touch are one product.
+    const int begin = batch.multi_vector_ranges[2 * i];
+    int end = batch.multi_vector_ranges[2 * i + 1];
+    for (++i; i < batch.num_multi_vector && batch.multi_vector_ranges[2 * i] == end; ++i) end = batch.multi_vector_ranges[2 * i + 1];
+    std::vector<AdapterSegment> local;
+    for (const AdapterSegment& s : segments) local.push_back({s.begin - begin, s.end - begin, s.adapter});
+    const Rows rows{out, end - begin, dim, static_cast<size_t>(dim)};
+    model_.backend_->linear(*workspace_, hidden.slice(begin, end - begin), head, rows, local);
+    model_.backend_->l2_normalize(rows);
+    out += static_cast<size_t>(end - begin) * static_cast<size_t>(dim);
+  }
+}
+
+}  // namespace e4j

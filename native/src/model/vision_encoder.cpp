@@ -1,0 +1,159 @@
+#include "model/vision_encoder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/status.h"
+#include "model/text_decoder.h"
+#include "tensor/quantize.h"
+
+namespace e4j {
+namespace {
+
+// Place of patch p of an image of `width` patches per row: units of merge x merge patches, row by row.
+struct Place {
+  int row, col;
+};
+Place patch_place(int p, int width, int merge) {
+  const int unit = p / (merge * merge), inner = p % (merge * merge), units_per_row = width / merge;
+  return {unit / units_per_row * merge + inner / merge, unit % units_per_row * merge + inner % merge};
+}
+
+}  // namespace
+
+WindowOrder window_order(std::span<const int32_t> grid_thw, int merge, int window) {
+  WindowOrder order;
+  order.cu_windows.push_back(0);
+  order.cu_images.push_back(0);
+  const int unit_patches = merge * merge;
+  int first = 0;  // unit of the image
+  for (size_t i = 0; i + 2 < grid_thw.size(); i += 3) {
+    const int height = grid_thw[i + 1] / merge, width = grid_thw[i + 2] / merge;
+    for (int top = 0; top < height; top += window)
+      for (int left = 0; left < width; left += window) {
+        for (int r = top; r < std::min(height, top + window); ++r)
+          for (int c = left; c < std::min(width, left + window); ++c) order.units.push_back(first + r * width + c);
+        order.cu_windows.push_back(static_cast<int32_t>(order.units.size()) * unit_patches);
+      }
+    first += height * width;
+    order.cu_images.push_back(first * unit_patches);
+  }
+  for (const int32_t unit : order.units)
+    for (int j = 0; j < unit_patches; ++j) order.patches.push_back(unit * unit_patches + j);
+  return order;
+}
+
+VisionEncoder::VisionEncoder(Backend& backend, WeightFile& file, const VisionConfig& config) : backend_(backend), config_(config) {
+  const int hidden = config.hidden_size, ffn = config.intermediate_size, merged = hidden * config.merge_unit();
+  LinearLoader loader(backend, file);
+  patch_embed_ = load_patch_embed(file);
+  for (int i = 0; i < config.depth; ++i) {
+    const std::string p = "v.blk." + std::to_string(i) + ".";
+    Layer layer;
+    layer.norm1 = file.vector(p + "ln1.weight", hidden);
+    layer.q = loader.load(p + "attn_q", hidden, hidden, true);
+    layer.k = loader.load(p + "attn_k", hidden, hidden, true);
+    layer.v = loader.load(p + "attn_v", hidden, hidden, true);
+    layer.proj = loader.load(p + "attn_out", hidden, hidden, true);
+    layer.norm2 = file.vector(p + "ln2.weight", hidden);
+    layer.gate = loader.load(p + "ffn_gate", ffn, hidden, true);
+    layer.up = loader.load(p + "ffn_up", ffn, hidden, true);
+    layer.down = loader.load(p + "ffn_down", hidden, ffn, true);
+    layers_.push_back(std::move(layer));
+  }
+  merger_norm_ = file.vector("v.post_ln.weight", hidden);
+  merger_in_ = loader.load("mm.0", merged, merged, true);
+  merger_out_ = loader.load("mm.2", config.out_hidden_size, merged, true);
+}
+
+// The file holds one convolution kernel per frame of the temporal pair, [hidden][channels][patch][patch] each; a patch is
+// [channels][2][patch][patch], so their rows interleave.
+std::unique_ptr<Linear> VisionEncoder::load_patch_embed(WeightFile& file) const {
+  const uint64_t side = static_cast<uint64_t>(config_.patch_size), channels = static_cast<uint64_t>(config_.in_channels);
+  const size_t hidden = static_cast<size_t>(config_.hidden_size), area = side * side, row = channels * area;
+  std::vector<float> weight(hidden * row * 2), frame(hidden * row);
+  for (size_t t = 0; t < 2; ++t) {
+    const GgufTensor& w = file.tensor(t == 0 ? "v.patch_embd.weight" : "v.patch_embd.weight.1", {hidden, channels, side, side});
+    if (w.type != DType::F32 && w.type != DType::F16 && w.type != DType::BF16)
+      fail(E4J_UNSUPPORTED, "%s: tensor %s has type %s, expected f32, f16 or bf16", file.gguf().path().c_str(),
+           std::string(w.name).c_str(), dtype_name(w.type));
+    dequantize_rows(w.type, w.data, static_cast<int64_t>(hidden), static_cast<int64_t>(row), frame.data());
+    for (size_t h = 0; h < hidden; ++h)
+      for (size_t c = 0; c < channels; ++c)
+        std::copy_n(&frame[h * row + c * area], area, &weight[h * row * 2 + (c * 2 + t) * area]);
+  }
+  return backend_.make_linear({"v.patch_embd", DType::F32, config_.hidden_size, config_.patch_values(),
+                               reinterpret_cast<const std::byte*>(weight.data()), nullptr, {}});
+}
+
+// The first half of the rotary pairs turns with the patch's row, the second with its column (base 10000 over head_dim / 2).
+RotaryTable VisionEncoder::rotary_table(State& state, std::span<const int32_t> grid_thw, const WindowOrder& order) const {
+  const int half = config_.head_dim / 2, quarter = half / 2, patches = static_cast<int>(order.patches.size());
+  std::vector<float> inv_freq;
+  for (int j = 0; j < quarter; ++j)
+    inv_freq.push_back(1.0f / static_cast<float>(std::pow(10000.0, static_cast<double>(static_cast<float>(2 * j) / static_cast<float>(half)))));
+  std::vector<Place> places;
+  for (size_t i = 0; i + 2 < grid_thw.size(); i += 3)
+    for (int p = 0; p < grid_thw[i + 1] * grid_thw[i + 2]; ++p)
+      places.push_back(patch_place(p, grid_thw[i + 2], config_.spatial_merge_size));
+  const Rows cos = rows_in(state.cos, patches, half), sin = rows_in(state.sin, patches, half);
+  for (int r = 0; r < patches; ++r) {
+    const Place place = places[static_cast<size_t>(order.patches[static_cast<size_t>(r)])];
+    for (int j = 0; j < half; ++j) {
+      const float angle = static_cast<float>(j < quarter ? place.row : place.col) * inv_freq[static_cast<size_t>(j % quarter)];
+      cos.row(r)[j] = std::cos(angle);
+      sin.row(r)[j] = std::sin(angle);
+    }
+  }
+  return {cos.data, sin.data, half};
+}
+
+bool VisionEncoder::forward(Workspace& ws, State& state, Rows patches, std::span<const int32_t> grid_thw, std::span<const int32_t> rows,
+                            Rows out, const int32_t* cancel) const {
+  const VisionConfig& c = config_;
+  const int n = patches.rows, units = n / c.merge_unit();
+  const WindowOrder order = window_order(grid_thw, c.spatial_merge_size, c.window_size / c.patch_size / c.spatial_merge_size);
+  const RotaryTable rotary = rotary_table(state, grid_thw, order);
+  const AttentionShape shape{c.num_heads, c.num_heads, c.head_dim, false, 1.0f / std::sqrt(static_cast<float>(c.head_dim))};
+
+  const Rows embedded = rows_in(state.embedded, n, c.hidden_size), x = rows_in(state.x, n, c.hidden_size);
+  backend_.linear(ws, patches, *patch_embed_, embedded, {});
+  backend_.gather_rows(embedded, order.patches, x);
+
+  const Rows q = rows_in(state.q, n, c.hidden_size), k = rows_in(state.k, n, c.hidden_size), v = rows_in(state.v, n, c.hidden_size);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    if (cancelled(cancel)) return false;
+    const Layer& layer = layers_[i];
+    const Linear* const qkv[] = {layer.q.get(), layer.k.get(), layer.v.get()};
+    const Rows outs[] = {q, k, v};
+    backend_.norm_linear(ws, x, layer.norm1, c.rms_norm_eps, qkv, outs, {});
+    backend_.rotate(q, c.num_heads, rotary);
+    backend_.rotate(k, c.num_heads, rotary);
+    backend_.attention(ws, q, k, v, c.full_attention[i] ? order.cu_images : order.cu_windows, shape);
+    backend_.linear_residual(ws, q, *layer.proj, x, {});
+    backend_.gated_mlp(ws, x, layer.norm2, c.rms_norm_eps, *layer.gate, *layer.up, *layer.down, {});
+  }
+
+  // Patch merger: the four rows of a unit side by side, through a two-layer perceptron.
+  backend_.rms_norm(x, merger_norm_, c.rms_norm_eps, x);
+  const int merged = c.hidden_size * c.merge_unit();
+  const Rows side_by_side{x.data, units, merged, static_cast<size_t>(merged)};
+  const Rows hidden = rows_in(state.embedded, units, merged), projected = rows_in(state.merged, units, c.out_hidden_size);
+  backend_.linear(ws, side_by_side, *merger_in_, hidden, {});
+  backend_.gelu(hidden);
+  backend_.linear(ws, hidden, *merger_out_, projected, {});
+
+  std::vector<int32_t> to;
+  for (const int32_t unit : order.units) to.push_back(rows[static_cast<size_t>(unit)]);
+  backend_.scatter_rows(projected, to, out);
+  return true;
+}
+
+uint64_t VisionEncoder::weight_bytes() const {
+  uint64_t bytes = patch_embed_->bytes + merger_in_->bytes + merger_out_->bytes;
+  for (const Layer& l : layers_)
+    for (const auto* linear : {&l.q, &l.k, &l.v, &l.proj, &l.gate, &l.up, &l.down}) bytes += (*linear)->bytes;
+  return bytes;
+}
+
+}  // namespace e4j

@@ -1,0 +1,56 @@
+// Weights asked for by name, with the shape they must have; what a file holds beyond that stops the load.
+#pragma once
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "gguf/gguf.h"
+#include "ops/ops.h"
+
+namespace e4j {
+
+// A GGUF file that is being taken apart. Dims are written as the shape of the array: {out_features, in_features}.
+class WeightFile {
+ public:
+  explicit WeightFile(std::unique_ptr<GgufFile> file) : file_(std::move(file)) {}
+
+  const GgufFile& gguf() const { return *file_; }
+
+  // Fails with E4J_BAD_FORMAT, naming the tensor with the shape found and the shape expected.
+  const GgufTensor& matrix(const std::string& name, int rows, int cols);
+  // A float32 vector; lives as long as the file.
+  const float* vector(const std::string& name, int size);
+  const GgufTensor& tensor(const std::string& name, const std::vector<uint64_t>& shape);
+  bool contains(const std::string& name) const { return file_->find_tensor(name) != nullptr; }
+  // Taken on purpose without being used.
+  void ignore(const std::string& name) { taken_.insert(name); }
+
+  // Fails when the file holds a tensor that nothing asked for.
+  void check_all_taken() const;
+
+ private:
+  std::unique_ptr<GgufFile> file_;
+  std::unordered_set<std::string> taken_;
+};
+
+// The linear layer `name` (name.weight, name.bias) of a file, its adapters and the backend that holds it.
+class LinearLoader {
+ public:
+  LinearLoader(Backend& backend, WeightFile& base) : backend_(backend), base_(base) {}
+
+  // lora_a and lora_b of adapter i are adapters[i]'s `<lora>.lora_a`, `<lora>.lora_b`.
+  struct AdapterFile {
+    WeightFile* file;
+    float scale;
+    std::string lora;
+  };
+  std::unique_ptr<Linear> load(const std::string& name, int out_features, int in_features, bool bias,
+                               const std::vector<AdapterFile>& adapters = {});
+
+ private:
+  Backend& backend_;
+  WeightFile& base_;
+};
+
+}  // namespace e4j
