@@ -4,13 +4,11 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-import io.embed4j.EmbeddingException;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.MethodType;
 
 /**
  * One method handle per function of embed4j.h, its C signature above it. The handles are immutable and may be called
@@ -82,15 +80,8 @@ final class Functions {
   }
 
   private MethodHandle link(String name, FunctionDescriptor descriptor) {
-    return symbols.find(name)
-        .map(symbol -> Linker.nativeLinker().downcallHandle(symbol, descriptor))
-        .orElseGet(() -> absent(name, descriptor.toMethodType()));
-  }
-
-  /** A function this library lacks is reported when it is called. */
-  private static MethodHandle absent(String name, MethodType type) {
-    MethodHandle thrower = MethodHandles.throwException(type.returnType(), EmbeddingException.class)
-        .bindTo(new EmbeddingException(EmbeddingException.NATIVE_LIBRARY, "the native library has no function " + name));
-    return MethodHandles.dropArguments(thrower, 0, type.parameterList());
+    MemorySegment symbol = symbols.find(name)
+        .orElseThrow(() -> NativeLibrary.unusable("the native library has no function " + name, null));
+    return Linker.nativeLinker().downcallHandle(symbol, descriptor);
   }
 }

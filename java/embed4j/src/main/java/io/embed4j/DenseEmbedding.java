@@ -1,0 +1,75 @@
+package io.embed4j;
+
+import io.embed4j.pooling.Matryoshka;
+import io.embed4j.pooling.Similarity;
+import java.lang.foreign.MemorySegment;
+
+/** One vector of Euclidean length 1 for a whole text. Immutable. */
+public final class DenseEmbedding implements Embedding {
+  private final float[] vector;
+  private final Matryoshka sizes;
+  private final int tokens;
+  private final boolean truncated;
+
+  DenseEmbedding(float[] vector, Matryoshka sizes, int tokens, boolean truncated) {
+    this.vector = vector;
+    this.sizes = sizes;
+    this.tokens = tokens;
+    this.truncated = truncated;
+  }
+
+  /** Entries of the vector. */
+  public int dimensions() {
+    return vector.length;
+  }
+
+  /** A copy of the vector, [dimensions]. */
+  public float[] toArray() {
+    return vector.clone();
+  }
+
+  /** The vector without copying: a read-only view of dimensions * 4 bytes, native byte order. */
+  public MemorySegment segment() {
+    return MemorySegment.ofArray(vector).asReadOnly();
+  }
+
+  /**
+   * The first entries, scaled to length 1 again: what a request with {@code dimensions} gives, without embedding anew
+   * (equal within float32 rounding).
+   *
+   * @param dimensions one of the model's sizes, not above this one's
+   * @throws EmbeddingException {@link EmbeddingException#INVALID_ARGUMENT} naming the model's sizes
+   */
+  public DenseEmbedding truncate(int dimensions) {
+    sizes.check(dimensions, vector.length);
+    if (dimensions == vector.length) return this;
+    return new DenseEmbedding(Matryoshka.unit(vector, dimensions), sizes, tokens, truncated);
+  }
+
+  /**
+   * The cosine similarity, -1 .. 1.
+   *
+   * @throws IllegalArgumentException when the sizes differ
+   */
+  public double cosine(DenseEmbedding other) {
+    if (vector.length != other.vector.length) {
+      throw new IllegalArgumentException("vectors of " + vector.length + " and " + other.vector.length + " dimensions");
+    }
+    return Similarity.cosine(vector, other.vector);
+  }
+
+  @Override
+  public int tokens() {
+    return tokens;
+  }
+
+  @Override
+  public boolean truncated() {
+    return truncated;
+  }
+
+  @Override
+  public String toString() {
+    return "DenseEmbedding[dimensions=" + vector.length + ", tokens=" + tokens + "]";
+  }
+}

@@ -1,0 +1,14 @@
+package io.embed4j;
+
+import java.util.List;
+
+/**
+ * How an open model runs on this machine.
+ *
+ * @param cpuTier the instruction tier chosen, such as scalar, avx2 or avx512; EMBED4J_CPU_TIER forces a lower one
+ * @param cpuTiers every tier this machine can run, lowest first
+ * @param threads worker threads
+ * @param weightBytes held in memory for weights
+ * @param libraryVersion of the native library
+ */
+public record RuntimeInfo(String cpuTier, List<String> cpuTiers, int threads, long weightBytes, String libraryVersion) {}
