@@ -1,0 +1,28 @@
+# Each src/**/<unit>_fuzz.cpp defines LLVMFuzzerTestOneInput. By default it runs in ctest over seeds and a bounded, fixed
+# set of mutations (tests/fuzz_driver.cpp). With clang, -DE4J_FUZZ=ON builds it for libFuzzer instead:
+#   cmake -S native -B build -DCMAKE_CXX_COMPILER=clang++ -DE4J_FUZZ=ON -DE4J_SANITIZE=ON && build/gguf_fuzz
+option(E4J_FUZZ "build the fuzz targets for libFuzzer (clang)" OFF)
+if(E4J_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "E4J_FUZZ needs clang's libFuzzer; the compiler is ${CMAKE_CXX_COMPILER_ID}")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()
+
+function(e4j_add_fuzz_targets)
+  file(GLOB_RECURSE targets CONFIGURE_DEPENDS src/*_fuzz.cpp)
+  foreach(source IN LISTS targets)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_include_directories(${name} PRIVATE tests)
+    target_link_libraries(${name} PRIVATE embed4j_objects)
+    if(E4J_FUZZ)
+      target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    else()
+      target_sources(${name} PRIVATE tests/fuzz_driver.cpp)
+      add_test(NAME ${name} COMMAND ${name})
+      set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    endif()
+  endforeach()
+endfunction()
