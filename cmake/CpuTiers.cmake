@@ -8,7 +8,7 @@ endif()
 set(E4J_TIER_FLAGS_scalar "")
 set(E4J_TIER_FLAGS_avx2 -mavx2 -mfma -mf16c)
 # GCC 12 takes the undefined operand of its own AVX-512 intrinsics for a use of an uninitialised variable (GCC PR 105593).
-set(E4J_TIER_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512 -Wno-maybe-uninitialized)
+set(E4J_TIER_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512 -Wno-maybe-uninitialized -Wno-uninitialized)
 set(E4J_TIER_FLAGS_avx512_vnni ${E4J_TIER_FLAGS_avx512} -mavx512vnni)
 set(E4J_TIER_FLAGS_avx512_bf16 ${E4J_TIER_FLAGS_avx512_vnni} -mavx512bf16)
 # The order of every floating-point sum is part of the contract (a vector does not depend on its batch).

@@ -1,6 +1,7 @@
 // AVX-512 VNNI: VPDPBUSD, four u8 x s8 products into each 32-bit lane.
 #include <immintrin.h>
 
+#include "cpu/avx512_vnni/expand.h"
 #include "cpu/kernels.h"
 
 namespace e4j::cpu::avx512_vnni {
@@ -40,6 +41,10 @@ struct VnniDot {
 void overlay(Kernels& k) noexcept {
   k.tier = "avx512_vnni";
   k.gemm_quant = gemm_quant_tiled<VnniDot, 4, 2>;
+  k.expand_q8_0 = expand_q8_0;
+  k.expand_q4_k = expand_q4_k;
+  k.expand_q5_k = expand_q5_k;
+  k.expand_q6_k = expand_q6_k;
 }
 
 }  // namespace e4j::cpu::avx512_vnni
