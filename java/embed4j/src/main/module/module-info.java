@@ -1,5 +1,8 @@
 /** jina-embeddings-v4 inside a JVM: texts in, dense and multi-vector embeddings out. */
 module io.embed4j {
+  requires com.twelvemonkeys.imageio.webp;
+  requires java.desktop;
+  requires org.apache.pdfbox;
   requires org.bytedeco.javacpp;
   requires org.slf4j;
 
