@@ -171,10 +171,13 @@ public final class EmbeddingModel implements AutoCloseable {
     }
   }
 
-  /** Checks the request against the model and tokenises it. */
-  private Sequence sequence(EmbeddingRequest request) {
-    engine.checkOpen();
-    int adapter = adapter(request.task());
+  /**
+   * Checks everything about a request but its text: what this returns from, a batch of such requests will not trip over.
+   *
+   * @throws EmbeddingException as {@link #embed} would
+   */
+  public void check(EmbeddingRequest request) {
+    adapter(request.task());
     if (request.multiVector()) {
       if (info.multiVectorDim() == 0) throw unsupported("multi-vector output", "multivector.gguf");
       if (request.dimensions() != 0) {
@@ -184,6 +187,14 @@ public final class EmbeddingModel implements AutoCloseable {
     } else if (request.dimensions() != 0) {
       sizes.check(request.dimensions(), info.hiddenSize());
     }
+    limit(request);
+  }
+
+  /** Checks the request against the model and tokenises it. */
+  private Sequence sequence(EmbeddingRequest request) {
+    engine.checkOpen();
+    check(request);
+    int adapter = adapter(request.task());
     int limit = limit(request);
     int[] ids = tokenizer.encode(
         TextPrompt.of(request.task(), request.prompt(), request.text()), request.specialTokens());
@@ -192,8 +203,7 @@ public final class EmbeddingModel implements AutoCloseable {
         throw new EmbeddingException(EmbeddingException.TOO_LONG, "the text has " + ids.length
             + " tokens with its prompt, the limit is " + limit + "; ask for truncation to embed its first " + limit);
       }
-      ids = Arrays.copyOf(ids, limit);
-      return new Sequence(ids, adapter, request.multiVector(), true);
+      return new Sequence(Arrays.copyOf(ids, limit), adapter, request.multiVector(), true);
     }
     return new Sequence(ids, adapter, request.multiVector(), false);
   }

@@ -14,6 +14,7 @@ import java.util.Optional;
  * @param maxPositionEmbeddings positions the model was made for; Embed4J accepts at most
  *     {@value EmbeddingModel#MAX_TOKENS} tokens
  * @param multiVectorDim entries of each multi-vector row; 0: the model has no multi-vector head
+ * @param layerBytes of all decoder layers as stored, without adapters: what every batch reads at least once
  * @param matryoshkaDims sizes a dense vector may be cut to, ascending
  * @param tasks the tasks it serves
  * @param mergedTask for a lone text GGUF, the task folded into its weights, when its name says it
@@ -22,7 +23,7 @@ import java.util.Optional;
  */
 public record ModelInfo(String name, Path path, int hiddenSize, int intermediateSize, int numHiddenLayers,
     int numAttentionHeads, int numKeyValueHeads, int headDim, int vocabSize, int maxPositionEmbeddings, int multiVectorDim,
-    List<Integer> matryoshkaDims, List<Task> tasks, Optional<Task> mergedTask, TokenizerInfo tokenizer,
+    long layerBytes, List<Integer> matryoshkaDims, List<Task> tasks, Optional<Task> mergedTask, TokenizerInfo tokenizer,
     List<FileInfo> files) {
 
   /**

@@ -138,14 +138,25 @@ public final class Engine implements AutoCloseable {
     for (Sequence sequence : sequences) {
       if (sequence.multiVector()) {
         long bytes = 4L * sequence.tokenIds().length * info.multiVectorDim();
-        vectors.add(buffer.multiVectors().asSlice(multiVectorAt, bytes).toArray(JAVA_FLOAT));
+        vectors.add(finite(buffer.multiVectors().asSlice(multiVectorAt, bytes).toArray(JAVA_FLOAT)));
         multiVectorAt += bytes;
       } else {
         long bytes = 4L * info.hiddenSize();
-        vectors.add(buffer.pooled().asSlice(pooledAt, bytes).toArray(JAVA_FLOAT));
+        vectors.add(finite(buffer.pooled().asSlice(pooledAt, bytes).toArray(JAVA_FLOAT)));
         pooledAt += bytes;
       }
     }
     return vectors;
+  }
+
+  /** NaN or infinity can only come from weights that hold or overflow to them. */
+  private static float[] finite(float[] vector) {
+    for (float value : vector) {
+      if (!Float.isFinite(value)) {
+        throw new EmbeddingException(EmbeddingException.BAD_MODEL,
+            "the model gave " + value + " for this text: its weights are damaged or out of range");
+      }
+    }
+    return vector;
   }
 }

@@ -151,7 +151,7 @@ public record ModelFiles(Path text, Path vision, Path multiVector, Map<Task, Pat
     int heads = text.size("attention.head_count");
     return new ModelInfo(text.name(), path, hiddenSize, text.size("feed_forward_length"), text.size("block_count"), heads,
         text.size("attention.head_count_kv"), hiddenSize / heads, text.vocabSize(), text.size("context_length"),
-        multiVectorDim, text.matryoshkaDims(hiddenSize), tasks, merged,
+        multiVectorDim, text.layerBytes(), text.matryoshkaDims(hiddenSize), tasks, merged,
         new ModelInfo.TokenizerInfo(text.keys().string("tokenizer.ggml.model"), text.keys().string("tokenizer.ggml.pre"),
             text.vocabSize(), Math.toIntExact(text.keys().value("tokenizer.ggml.merges").count())),
         files);

@@ -68,6 +68,12 @@ public final class TextFile {
     return Math.toIntExact(keys.value("tokenizer.ggml.tokens").count());
   }
 
+  /** Bytes of the tensors of all layers. */
+  long layerBytes() {
+    return file.tensors().stream().filter(tensor -> tensor.name().startsWith("blk."))
+        .mapToLong(tensor -> tensor.data().byteSize()).sum();
+  }
+
   /** The sizes the file lists, else those of the family that fit. */
   List<Integer> matryoshkaDims(int hiddenSize) {
     Optional<GgufValue> listed = keys.find("embed4j.matryoshka_dims");

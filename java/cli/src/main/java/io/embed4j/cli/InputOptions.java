@@ -1,0 +1,86 @@
+package io.embed4j.cli;
+
+import com.fasterxml.jackson.databind.node.IntNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Iterator;
+import java.util.List;
+import java.util.stream.IntStream;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Where texts come from: the command line, a file of JSON lines or standard input. */
+final class InputOptions {
+  @Parameters(arity = "0..*", paramLabel = "TEXT", description = "Texts; their ids are 0, 1, ...")
+  private List<String> texts = List.of();
+
+  @Option(names = "--input", paramLabel = "FILE.jsonl|-",
+      description = "JSON lines {\"id\": any, \"text\": \"...\"}; - is standard input.")
+  private String input;
+
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec command;
+
+  /** Opens the inputs. */
+  Items open() {
+    if (input == null && texts.isEmpty()) throw usage("give a TEXT, or --input");
+    if (input != null && !texts.isEmpty()) throw usage("give either TEXT or --input, not both");
+    if (input == null) return given();
+    return new JsonLinesReader(stream(), warning -> command.commandLine().getErr().println("embed4j: " + warning));
+  }
+
+  /** The number of inputs, or -1 when only reading them tells. */
+  long count() {
+    return input == null ? texts.size() : -1;
+  }
+
+  /** Refuses to write over what is being read. */
+  void requireOther(Path output) {
+    try {
+      if (input != null && !input.equals("-") && Files.exists(output) && Files.isSameFile(Path.of(input), output)) {
+        throw usage("--output is the file that --input reads");
+      }
+    } catch (IOException e) {
+      throw new UnusableException("cannot read " + input + ": " + e.getMessage(), e);
+    }
+  }
+
+  private InputStream stream() {
+    if (input.equals("-")) return System.in;
+    try {
+      if (Files.isDirectory(Path.of(input))) throw new UnusableException(input + " is a folder, expected a file", null);
+      return Files.newInputStream(Path.of(input));
+    } catch (IOException e) {
+      String reason = Files.exists(Path.of(input)) ? "it is not readable" : "it does not exist";
+      throw new UnusableException("cannot read " + input + ": " + reason, e);
+    }
+  }
+
+  private Items given() {
+    Iterator<Item> items = IntStream.range(0, texts.size())
+        .mapToObj(i -> Item.text(IntNode.valueOf(i), texts.get(i))).iterator();
+    return new Items() {
+      @Override
+      public Item next() {
+        return items.hasNext() ? items.next() : null;
+      }
+
+      @Override
+      public boolean ready() {
+        return true;
+      }
+
+      @Override
+      public void close() {}
+    };
+  }
+
+  private CommandLine.ParameterException usage(String message) {
+    return new CommandLine.ParameterException(command.commandLine(), message);
+  }
+}

@@ -1,0 +1,83 @@
+package io.embed4j.cli;
+
+import io.embed4j.EmbeddingException;
+import io.embed4j.EmbeddingModel;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.Spec;
+
+/** The {@code embed4j} command. Exit codes: 0 done, 1 some items failed, 2 bad usage or unusable model. */
+@Command(
+    name = "embed4j",
+    description = "jina-embeddings-v4 inside a JVM: texts in, dense and multi-vector embeddings out.",
+    mixinStandardHelpOptions = true,
+    scope = CommandLine.ScopeType.INHERIT,
+    versionProvider = Main.Version.class,
+    subcommands = {QuickstartCommand.class, ConvertCommand.class, EmbedCommand.class, TokenizeCommand.class,
+        InfoCommand.class, SynthCommand.class, BenchCommand.class},
+    footerHeading = "%n",
+    footer = {"Exit codes: 0 done, 1 some items failed, 2 bad usage or unusable model.",
+        "Start with: embed4j quickstart"})
+public final class Main implements Runnable {
+  static final int DONE = 0;
+  static final int SOME_FAILED = 1;
+  static final int UNUSABLE = 2;
+
+  @Option(names = {"-v", "--verbose"}, scope = CommandLine.ScopeType.INHERIT,
+      description = "Say on standard error what was chosen, and show the stack of an error.")
+  private boolean verbose;
+
+  @Spec
+  private CommandSpec spec;
+
+  Main() {}
+
+  /** Runs the command line and exits. */
+  public static void main(String[] arguments) {
+    System.exit(commandLine().execute(arguments));
+  }
+
+  static CommandLine commandLine() {
+    Main main = new Main();
+    return new CommandLine(main)
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setExecutionStrategy(main::run)
+        .setExecutionExceptionHandler(main::report);
+  }
+
+  @Override
+  public void run() {
+    throw new CommandLine.ParameterException(spec.commandLine(), "no command given");
+  }
+
+  private int run(ParseResult parsed) {
+    // slf4j-simple reads this when the first logger is made, which is after this
+    if (verbose) System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "info");
+    return new CommandLine.RunLast().execute(parsed);
+  }
+
+  private int report(Exception e, CommandLine command, ParseResult parsed) throws Exception {
+    if (e instanceof OutputClosedException) return DONE;
+    if (verbose) e.printStackTrace(command.getErr());
+    String message = switch (e) {
+      case EmbeddingException known -> known.getMessage();
+      case UnusableException known -> known.getMessage();
+      default -> throw e;
+    };
+    command.getErr().println("embed4j " + command.getCommandName() + ": " + message);
+    return UNUSABLE;
+  }
+
+  /** The version in the jar's manifest. */
+  static final class Version implements CommandLine.IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String version = EmbeddingModel.class.getPackage().getImplementationVersion();
+      return new String[] {"embed4j " + (version == null ? "(unpackaged)" : version)
+          + ", Java " + Runtime.version()};
+    }
+  }
+}

@@ -1,0 +1,25 @@
+package io.embed4j.cli;
+
+import io.embed4j.EmbeddingModel;
+import io.embed4j.ModelOptions;
+import io.embed4j.Task;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** The model a command runs and how it is opened. */
+final class ModelArgument {
+  @Option(names = {"-m", "--model"}, required = true, paramLabel = "MODEL",
+      description = "A directory written by convert, or a lone text GGUF.")
+  private Path path;
+
+  @Option(names = "--threads", paramLabel = "N", description = "Worker threads; default: all processors.")
+  private int threads;
+
+  @Option(names = "--merged-task", paramLabel = "TASK", converter = Labels.OfTask.class,
+      description = "The task merged into a lone text GGUF whose name does not say it.")
+  private Task mergedTask;
+
+  EmbeddingModel open() {
+    return EmbeddingModel.open(path, ModelOptions.defaults().threads(threads).mergedTask(mergedTask));
+  }
+}
