@@ -61,6 +61,14 @@ class GgufBytes {
     return *this;
   }
 
+  // Float32 values, fastest dimension first.
+  GgufBytes& floats(std::string_view name, std::initializer_list<uint64_t> dims, const std::vector<float>& values) {
+    const size_t at = data_.size();
+    tensor(name, DType::F32, dims);
+    std::memcpy(data_.data() + at, values.data(), values.size() * sizeof(float));
+    return *this;
+  }
+
   std::vector<std::byte> bytes() const {
     std::string out = "GGUF";
     put(out, version);

@@ -45,7 +45,7 @@ Model::Model(const ModelPaths& paths, std::unique_ptr<Backend> backend, int num_
   text_->check_all_taken();
   for (const auto& adapter : adapters_) adapter->check_all_taken();
   if (!paths.multivector.empty()) load_multivector(paths.multivector);
-  if (!paths.vision.empty()) GgufFile::open(paths.vision);
+  if (!paths.vision.empty()) load_vision(paths.vision);
 }
 
 void Model::load_multivector(const std::string& path) {
@@ -70,6 +70,16 @@ void Model::load_multivector(const std::string& path) {
   file.check_all_taken();
 }
 
+void Model::load_vision(const std::string& path) {
+  vision_file_ = std::make_unique<WeightFile>(GgufFile::open(path));
+  const VisionConfig config = read_vision_config(*vision_file_);
+  if (config.out_hidden_size != config_.hidden_size)
+    fail(E4J_BAD_FORMAT, "%s: clip.vision.projection_dim is %d, expected %d, the text model's hidden size", path.c_str(),
+         config.out_hidden_size, config_.hidden_size);
+  vision_ = std::make_unique<VisionEncoder>(*backend_, *vision_file_, config);
+  vision_file_->check_all_taken();
+}
+
 e4j_model_info Model::info() const {
   e4j_model_info i{};
   i.struct_size = sizeof i;
@@ -84,7 +94,10 @@ e4j_model_info Model::info() const {
   i.max_position_embeddings = config_.max_position_embeddings;
   i.multi_vector_dim = multivector_ ? multivector_->out_features : 0;
   i.num_adapters = static_cast<int32_t>(adapters_.size());
-  i.weight_bytes = decoder_->weight_bytes() + token_embd_->data_bytes + (multivector_ ? multivector_->bytes : 0);
+  i.vision_patch_values = vision_ ? vision_->config().patch_values() : 0;
+  i.vision_merge_size = vision_ ? vision_->config().spatial_merge_size : 0;
+  i.weight_bytes = decoder_->weight_bytes() + token_embd_->data_bytes + (multivector_ ? multivector_->bytes : 0) +
+                   (vision_ ? vision_->weight_bytes() : 0);
   return i;
 }
 
@@ -100,6 +113,7 @@ void Session::embed(const e4j_batch& batch, const e4j_result& result) {
   Backend& backend = *model_.backend_;
   const Rows x = rows_in(x_, batch.num_tokens, info.hidden_size);
   backend.embed(*model_.token_embd_, {batch.token_ids, tokens}, x);
+  if (batch.num_images > 0 && !see(batch, x)) fail(E4J_CANCELLED, "cancelled by the caller");
   if (!model_.decoder_->forward(*workspace_, state_, x, {batch.position_ids, 3 * tokens},
                                 {batch.cu_seqlens, static_cast<size_t>(batch.num_sequences) + 1}, segments, batch.cancel))
     fail(E4J_CANCELLED, "cancelled by the caller");
@@ -107,6 +121,15 @@ void Session::embed(const e4j_batch& batch, const e4j_result& result) {
     backend.mean_rows(x, {batch.pooled_ranges, 2 * static_cast<size_t>(batch.num_pooled)},
                       {result.pooled, batch.num_pooled, info.hidden_size, static_cast<size_t>(info.hidden_size)});
   if (batch.num_multi_vector > 0) multi_vectors(batch, x, segments, result.multi_vectors);
+}
+
+// The merged patches of the batch's images take the places of their tokens' embeddings.
+bool Session::see(const e4j_batch& batch, Rows x) {
+  const VisionConfig& c = model_.vision_->config();
+  // Read only: Rows has no const form.
+  const Rows patches{const_cast<float*>(batch.patches), batch.num_patches, c.patch_values(), static_cast<size_t>(c.patch_values())};
+  return model_.vision_->forward(*workspace_, vision_state_, patches, {batch.grid_thw, 3 * static_cast<size_t>(batch.num_images)},
+                                 {batch.image_rows, static_cast<size_t>(batch.num_patches / c.merge_unit())}, x, batch.cancel);
 }
 
 void Session::multi_vectors(const e4j_batch& batch, Rows hidden, std::span<const AdapterSegment> segments, float* out) {

@@ -7,6 +7,7 @@
 
 #include "embed4j.h"
 #include "model/text_decoder.h"
+#include "model/vision_encoder.h"
 
 namespace e4j {
 
@@ -26,6 +27,7 @@ class Model {
   friend class Session;
 
   void load_multivector(const std::string& path);
+  void load_vision(const std::string& path);
 
   std::unique_ptr<Backend> backend_;
   int num_threads_;
@@ -37,7 +39,9 @@ class Model {
   std::unique_ptr<TextDecoder> decoder_;
   std::unique_ptr<WeightFile> multivector_file_;
   std::unique_ptr<Linear> multivector_;  // [dim][hidden_size]; null when absent
-  mutable std::mutex turn_;              // sessions share the backend's threads and take turns
+  std::unique_ptr<WeightFile> vision_file_;
+  std::unique_ptr<VisionEncoder> vision_;  // null when absent
+  std::mutex turn_;                      // sessions share the backend's threads and take turns
 };
 
 // The working memory of one call at a time.
@@ -49,11 +53,13 @@ class Session {
   void embed(const e4j_batch& batch, const e4j_result& result);
 
  private:
+  bool see(const e4j_batch& batch, Rows x);
   void multi_vectors(const e4j_batch& batch, Rows hidden, std::span<const AdapterSegment> segments, float* out);
 
   Model& model_;
   std::unique_ptr<Workspace> workspace_;
   TextDecoder::State state_;
+  VisionEncoder::State vision_state_;
   Buffer x_;
 };
 

@@ -19,7 +19,58 @@ Place patch_place(int p, int width, int merge) {
   return {unit / units_per_row * merge + inner / merge, unit % units_per_row * merge + inner % merge};
 }
 
+int positive(const GgufFile& file, const char* key, int64_t limit) {
+  const int64_t v = file.integer(key);
+  if (v < 1 || v > limit)
+    fail(E4J_BAD_FORMAT, "%s: %s is %lld, expected 1 to %lld", file.path().c_str(), key, static_cast<long long>(v),
+         static_cast<long long>(limit));
+  return static_cast<int>(v);
+}
+
 }  // namespace
+
+VisionConfig read_vision_config(const WeightFile& weights) {
+  const GgufFile& file = weights.gguf();
+  const char* path = file.path().c_str();
+  const std::string architecture = file.string("general.architecture"), projector = file.string("clip.projector_type");
+  if (architecture != "clip" || projector != "qwen2.5vl_merger")
+    fail(E4J_UNSUPPORTED, "%s: general.architecture \"%s\" with clip.projector_type \"%s\", expected \"clip\" with \"qwen2.5vl_merger\"",
+         path, architecture.c_str(), projector.c_str());
+  if (!file.boolean("clip.use_silu")) fail(E4J_UNSUPPORTED, "%s: clip.use_silu is false, supported: true", path);
+  VisionConfig c{};
+  c.hidden_size = positive(file, "clip.vision.embedding_length", 1 << 16);
+  c.intermediate_size = positive(file, "clip.vision.feed_forward_length", 1 << 20);
+  c.depth = positive(file, "clip.vision.block_count", 1024);
+  c.num_heads = positive(file, "clip.vision.attention.head_count", 1024);
+  c.out_hidden_size = positive(file, "clip.vision.projection_dim", 1 << 16);
+  c.patch_size = positive(file, "clip.vision.patch_size", 256);
+  c.rms_norm_eps = static_cast<float>(file.number("clip.vision.attention.layer_norm_epsilon"));
+  // What llama.cpp takes as given for this projector; a file that says otherwise is not run.
+  c.temporal_patch_size = 2;
+  c.in_channels = 3;
+  c.spatial_merge_size = file.find("clip.vision.spatial_merge_size") != nullptr ? positive(file, "clip.vision.spatial_merge_size", 16) : 2;
+  c.window_size = file.find("clip.vision.window_size") != nullptr ? positive(file, "clip.vision.window_size", 1 << 16) : 112;
+  if (c.hidden_size % c.num_heads != 0) fail(E4J_BAD_FORMAT, "%s: %d heads do not divide hidden size %d", path, c.num_heads, c.hidden_size);
+  c.head_dim = c.hidden_size / c.num_heads;
+  if (c.head_dim % 16 != 0 || c.head_dim > 128)
+    fail(E4J_UNSUPPORTED, "%s: vision head size %d, supported: multiples of 16 up to 128", path, c.head_dim);
+  if (!(c.rms_norm_eps > 0 && c.rms_norm_eps < 1)) fail(E4J_BAD_FORMAT, "%s: clip.vision.attention.layer_norm_epsilon is %g", path, c.rms_norm_eps);
+  if (c.window_size % (c.patch_size * c.spatial_merge_size) != 0)
+    fail(E4J_BAD_FORMAT, "%s: window size %d is no multiple of %d merged patches of %d pixels", path, c.window_size, c.spatial_merge_size, c.patch_size);
+  // Which layers attend over the whole image: listed, or every n-th.
+  c.full_attention.assign(static_cast<size_t>(c.depth), false);
+  if (file.find("clip.vision.wa_layer_indexes") != nullptr) {
+    for (const int64_t i : file.integers("clip.vision.wa_layer_indexes")) {
+      if (i < 0 || i >= c.depth)
+        fail(E4J_BAD_FORMAT, "%s: clip.vision.wa_layer_indexes holds %lld, expected layers 0 to %d", path, static_cast<long long>(i), c.depth - 1);
+      c.full_attention[static_cast<size_t>(i)] = true;
+    }
+  } else {
+    const int pattern = positive(file, "clip.vision.n_wa_pattern", 1024);
+    for (int i = pattern - 1; i < c.depth; i += pattern) c.full_attention[static_cast<size_t>(i)] = true;
+  }
+  return c;
+}
 
 WindowOrder window_order(std::span<const int32_t> grid_thw, int merge, int window) {
   WindowOrder order;
