@@ -144,14 +144,14 @@ public final class ImageDecoder {
     return new RgbImage(width, image.getHeight(), rgb);
   }
 
-  private static ImageException outOfMemory(OutOfMemoryError cause) {
+  static ImageException outOfMemory(OutOfMemoryError cause) {
     return new ImageException(
         ImageException.IMAGE_LIMIT,
         "the image needs more memory than the Java heap has; raise -Xmx or lower the pixel limit",
         cause);
   }
 
-  private static String describe(Throwable e) {
+  static String describe(Throwable e) {
     Throwable root = e.getCause() == null ? e : e.getCause();
     return root.getMessage() == null
         ? root.getClass().getSimpleName()

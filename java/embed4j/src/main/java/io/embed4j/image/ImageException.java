@@ -8,6 +8,8 @@ public final class ImageException extends RuntimeException {
 
   /** Truncated, corrupt, or not an image at all. */
   public static final String BAD_IMAGE = "bad_image";
+  /** A PDF, or one page of it, that is truncated, corrupt or not a PDF at all. */
+  public static final String BAD_PDF = "bad_pdf";
   /** Well formed, but of a kind that is not decoded here; the message names it. */
   public static final String UNSUPPORTED_IMAGE = "unsupported_image";
   /** Beyond a limit on pixels, bytes, pages, time or aspect ratio; the message gives both numbers. */

@@ -30,9 +30,11 @@ class HostileImageTest {
           .toList();
   private static final ImageDecoder SMALL = new ImageDecoder(new ImageLimits(1 << 20, 1 << 20), true);
 
-  @Property(tries = 6000, shrinking = ShrinkingMode.OFF)
+  @Property(tries = 3000, shrinking = ShrinkingMode.OFF)
   void damagedBytes(
-      @ForAll @IntRange(min = 0, max = 10_000) int sample, @ForAll long seed, @ForAll @IntRange(min = 1, max = 8) int flips) {
+      @ForAll @IntRange(min = 0, max = 10_000) int sample,
+      @ForAll long seed,
+      @ForAll @IntRange(min = 1, max = 8) int flips) {
     Random random = new Random(seed);
     byte[] bytes = SAMPLES.get(sample % SAMPLES.size()).clone();
     for (int i = 0; i < flips; i++) {
@@ -43,7 +45,7 @@ class HostileImageTest {
     decodeOrRefuse(bytes.length > 8 && bytes[1] == 'P' && bytes[2] == 'N' ? withChecksums(bytes) : bytes);
   }
 
-  @Property(tries = 1500, shrinking = ShrinkingMode.OFF)
+  @Property(tries = 800, shrinking = ShrinkingMode.OFF)
   void cutOrSpliced(@ForAll @IntRange(min = 0, max = 10_000) int sample, @ForAll long seed) {
     Random random = new Random(seed);
     byte[] bytes = SAMPLES.get(sample % SAMPLES.size());

@@ -63,8 +63,8 @@ class ImageDecoderTest {
     RgbImage upright = Exif.upright(image, orientation);
     int right = upright.width() - 1;
     int bottom = upright.height() - 1;
-    int[][] corners = {{0, 0}, {right, 0}, {right, bottom}, {0, bottom}, {0, 0}, {right, 0}, {right, bottom}, {0, bottom}};
-    int[] corner = corners[orientation - 1];
+    int[][] corners = {{0, 0}, {right, 0}, {right, bottom}, {0, bottom}};
+    int[] corner = corners[(orientation - 1) % 4];
     assertEquals(1, upright.rgb()[3 * (corner[1] * upright.width() + corner[0])]);
     assertEquals(orientation >= 5 ? 2 : 3, upright.width());
   }
