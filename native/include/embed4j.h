@@ -195,6 +195,42 @@ typedef struct e4j_result {
 /* One call per batch. On failure the outputs are undefined and the session stays usable. */
 E4J_API e4j_status e4j_embed(e4j_session* session, const e4j_batch* batch, e4j_result* result, e4j_error* error);
 
+/* ---- late interaction: stored multi-vectors and their scores; pure functions, usable from any thread ----------- */
+
+/* A stored row: float32: dim values. int8: float32 scale, then dim int8. binary: dim sign bits (1: > 0), the first in the
+ * highest bit of the first byte; they stand for +-1 / sqrt(dim). Rows follow one another without padding. */
+enum { E4J_VECTORS_FLOAT32 = 0, E4J_VECTORS_INT8 = 1, E4J_VECTORS_BINARY = 2 };
+
+/* Bytes of one row of dim values, 1 .. 4096. */
+E4J_API e4j_status e4j_vector_row_bytes(int32_t storage, int64_t dim, uint64_t* out, e4j_error* error);
+
+/* float32 [rows][dim] -> storage. dst_bytes must be exactly rows * e4j_vector_row_bytes. A value that is not finite is
+ * E4J_INVALID_ARGUMENT, naming the row. */
+E4J_API e4j_status e4j_encode_vectors(int32_t storage, const float* src, int64_t rows, int64_t dim, void* dst,
+                                      uint64_t dst_bytes, e4j_error* error);
+
+/* storage -> the float32 values it stands for, [rows][dim]. */
+E4J_API e4j_status e4j_decode_vectors(int32_t storage, const void* src, uint64_t src_bytes, int64_t rows, int64_t dim,
+                                      float* dst, e4j_error* error);
+
+typedef struct e4j_maxsim_shape {
+    uint32_t struct_size;
+    int32_t storage;         /* of the documents */
+    int32_t dim;             /* 1 .. 4096 */
+    int32_t query_rows;      /* 1 .. 2^20 */
+    int64_t first_document;  /* documents first_document .. first_document + num_documents - 1 are scored */
+    int64_t num_documents;   /* >= 1 */
+    uint64_t document_bytes; /* of `documents`: whole rows */
+} e4j_maxsim_shape;
+
+/* scores[d - first_document] = sum over the query's rows of the largest dot product with a row of document d.
+ *   query [query_rows][dim] finite; documents [rows] stored rows; scores [num_documents]
+ *   cu_rows [first_document + num_documents + 1]: document d is rows cu_rows[d] .. cu_rows[d + 1] - 1, at least one
+ * A score does not depend on the other documents, so callers may split them over threads. A document whose score is not
+ * finite is E4J_INVALID_ARGUMENT; on failure the scores are undefined. */
+E4J_API e4j_status e4j_maxsim(const e4j_maxsim_shape* shape, const float* query, const void* documents,
+                              const int64_t* cu_rows, float* scores, e4j_error* error);
+
 #ifdef __cplusplus
 }
 #endif

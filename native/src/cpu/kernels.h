@@ -54,6 +54,19 @@ struct QuantTile {
   size_t c_stride;
 };
 
+// c[m][16 * panels] = a_scale[m] * (a[m][k] x w): the dots are exact integers, converted and scaled once at the end.
+struct DotTile {
+  int m, k, panels;         // k is a multiple of 4, at most 4096
+  const uint8_t* a;         // [m][a_stride]: value + 128, any int8 value
+  size_t a_stride;
+  const float* a_scale;     // [m]
+  const int8_t* w;          // panel p at p * w_panel_stride: [k / 4][16][4], -127 .. 127
+  size_t w_panel_stride;
+  const int32_t* offset;    // [16 * panels]: -128 * sum of the row's w: undoes the +128
+  float* c;                 // [m][c_stride]
+  size_t c_stride;
+};
+
 // One 8-bit activation row: n values (a multiple of 32) -> q[n], scale[n/32], sum[n/32].
 using QuantizeRow = void (*)(const float* x, int n, uint8_t* q, float* scale, float* sum) noexcept;
 // One packed chunk, of which `blocks` blocks of 32 values are filled -> out. For q8_0, out->q is not written: the packed q
@@ -83,6 +96,12 @@ struct Kernels {
   float (*softmax_block)(float* scores, int n, int valid, float softmax_scale, float* max, float* sum) noexcept;
   void (*scale)(float* x, int n, float factor) noexcept;         // x *= factor
   void (*add)(float* x, const float* y, int n) noexcept;         // x += y
+
+  void (*dot_i8)(const DotTile&) noexcept;
+  // best[n] = max(best[n], c[m][n]) over the m rows; poison[n] becomes NaN when one of them is not finite. n: a multiple of 16
+  void (*max_rows)(const float* c, int m, int n, size_t c_stride, float* best, float* poison) noexcept;
+  // n bytes of bits, the highest first -> y[8 * n]: 129 for 1, 127 for 0 (+-1, + 128)
+  void (*expand_bits)(const uint8_t* bits, int n, uint8_t* y) noexcept;
 };
 
 // Each tier overlays what it does better onto the table below it.

@@ -10,6 +10,9 @@ namespace e4j::cpu::avx2 {
 #include "cpu/expand.inl"
 #include "cpu/gemm_float.inl"
 #include "cpu/gemm_quant.inl"
+#include "cpu/dot_i8.inl"
+constexpr int kLanes = 8;
+#include "cpu/maxsim.inl"
 
 namespace {
 
@@ -94,6 +97,36 @@ struct MaddubsDot {
   static __m256 fnma(__m256 a, __m256 b, __m256 c) noexcept { return _mm256_fnmadd_ps(a, b, c); }
 };
 
+// As above with the parts exchanged, since here the activations are the ones that may be -128: |a| <= 128 and |w| <= 127.
+struct FullRangeDot : MaddubsDot {
+  struct Activations {
+    __m256i value, magnitude;
+  };
+  static Activations activations(const uint8_t* a) noexcept {
+    const __m256i value = MaddubsDot::activations(a);
+    return {value, _mm256_abs_epi8(value)};
+  }
+  static void dot(__m256i& s, const Weights& w, const Activations& a) noexcept {
+    const __m256i pairs = _mm256_maddubs_epi16(a.magnitude, _mm256_sign_epi8(w.value, a.value));
+    s = _mm256_add_epi32(s, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+};
+
+void expand_bits(const uint8_t* bits, int n, uint8_t* y) noexcept {
+  const __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+  const __m256i own_bit = _mm256_set1_epi64x(0x0102040810204080);
+  int i = 0;
+  for (; i + 4 <= n; i += 4) {
+    int four;
+    __builtin_memcpy(&four, bits + i, 4);
+    const __m256i apart = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(four), spread), own_bit);
+    const __m256i set = _mm256_cmpeq_epi8(apart, own_bit);  // -1 where the bit is 1
+    const __m256i ones = _mm256_sub_epi8(_mm256_set1_epi8(127), _mm256_add_epi8(set, set));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + 8 * i), ones);
+  }
+  expand_bytes(bits + i, n - i, y + 8 * i);
+}
+
 }  // namespace
 
 void overlay(Kernels& k) noexcept {
@@ -104,6 +137,9 @@ void overlay(Kernels& k) noexcept {
   k.gemm_f16 = gemm_float<Vector, F16Step, 6, 1>;
   k.gemm_bf16 = gemm_float<Vector, Bf16Step, 4, 1>;
   k.gemm_quant = gemm_quant_tiled<MaddubsDot, 2, 1>;
+  k.dot_i8 = dot_i8_tiled<FullRangeDot, 4, 1>;
+  k.max_rows = max_rows;
+  k.expand_bits = expand_bits;
 }
 
 }  // namespace e4j::cpu::avx2

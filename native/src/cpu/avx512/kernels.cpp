@@ -9,6 +9,8 @@ namespace e4j::cpu::avx512 {
 #include "cpu/elementwise.inl"
 #include "cpu/expand.inl"
 #include "cpu/gemm_float.inl"
+constexpr int kLanes = 16;
+#include "cpu/maxsim.inl"
 
 namespace {
 
@@ -61,6 +63,20 @@ struct Bf16Step {
   }
 };
 
+void expand_bits(const uint8_t* bits, int n, uint8_t* y) noexcept {
+  const __m512i spread = _mm512_setr_epi64(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303, 0x0404040404040404,
+                                           0x0505050505050505, 0x0606060606060606, 0x0707070707070707);
+  const __m512i own_bit = _mm512_set1_epi64(0x0102040810204080);
+  int i = 0;
+  for (; i + 8 <= n; i += 8) {
+    long long eight;
+    __builtin_memcpy(&eight, bits + i, 8);
+    const __mmask64 set = _mm512_test_epi8_mask(_mm512_shuffle_epi8(_mm512_set1_epi64(eight), spread), own_bit);
+    _mm512_storeu_si512(y + 8 * i, _mm512_mask_blend_epi8(set, _mm512_set1_epi8(127), _mm512_set1_epi8(static_cast<char>(129))));
+  }
+  expand_bytes(bits + i, n - i, y + 8 * i);
+}
+
 }  // namespace
 
 void overlay(Kernels& k) noexcept {
@@ -70,6 +86,8 @@ void overlay(Kernels& k) noexcept {
   k.gemm_f32 = gemm_float<Vector, F32Step, 6, 4>;
   k.gemm_f16 = gemm_float<Vector, F16Step, 6, 4>;
   k.gemm_bf16 = gemm_float<Vector, Bf16Step, 5, 3>;
+  k.max_rows = max_rows;
+  k.expand_bits = expand_bits;
 }
 
 }  // namespace e4j::cpu::avx512

@@ -7,6 +7,7 @@
 namespace e4j::cpu::avx512_vnni {
 
 #include "cpu/gemm_quant.inl"
+#include "cpu/dot_i8.inl"
 
 namespace {
 
@@ -26,7 +27,10 @@ struct VnniDot {
   }
   static void dot(__m512i& s, const Weights& w, __m512i a) noexcept { s = _mm512_dpbusd_epi32(s, a, w.value); }
   static __m512i load(const int32_t* p) noexcept { return _mm512_loadu_si512(p); }
-  static __m512 to_float(__m512i s) noexcept { return _mm512_cvtepi32_ps(s); }
+  // As _mm512_cvtepi32_ps, of whose undefined operand GCC 12 warns (GCC PR 105593).
+  static __m512 to_float(__m512i s) noexcept {
+    return __builtin_convertvector(reinterpret_cast<__v16si>(s), __v16sf);
+  }
   static __m512 zero_floats() noexcept { return _mm512_setzero_ps(); }
   static __m512 load_floats(const float* p) noexcept { return _mm512_loadu_ps(p); }
   static void store_floats(float* p, __m512 x) noexcept { _mm512_storeu_ps(p, x); }
@@ -45,6 +49,7 @@ void overlay(Kernels& k) noexcept {
   k.expand_q4_k = expand_q4_k;
   k.expand_q5_k = expand_q5_k;
   k.expand_q6_k = expand_q6_k;
+  k.dot_i8 = dot_i8_tiled<VnniDot, 6, 4>;
 }
 
 }  // namespace e4j::cpu::avx512_vnni

@@ -6,6 +6,8 @@ namespace e4j::cpu::scalar {
 
 #include "cpu/elementwise.inl"
 #include "cpu/expand.inl"
+constexpr int kLanes = 4;
+#include "cpu/maxsim.inl"
 
 namespace {
 
@@ -71,6 +73,18 @@ void gemm_quant(const QuantTile& t) noexcept {
       }
 }
 
+void dot_i8(const DotTile& t) noexcept {
+  for (int m = 0; m < t.m; ++m)
+    for (int p = 0; p < t.panels; ++p)
+      for (int r = 0; r < kPanelRows; ++r) {
+        const uint8_t* a = t.a + static_cast<size_t>(m) * t.a_stride;
+        const int8_t* w = t.w + static_cast<size_t>(p) * t.w_panel_stride;
+        int32_t dot = t.offset[p * kPanelRows + r];
+        for (int k = 0; k < t.k; ++k) dot += a[k] * w[(k / 4 * kPanelRows + r) * 4 + k % 4];
+        t.c[static_cast<size_t>(m) * t.c_stride + static_cast<size_t>(p * kPanelRows + r)] = static_cast<float>(dot) * t.a_scale[m];
+      }
+}
+
 }  // namespace
 
 void overlay(Kernels& k) noexcept {
@@ -81,6 +95,9 @@ void overlay(Kernels& k) noexcept {
   k.gemm_f16 = gemm_f16;
   k.gemm_bf16 = gemm_bf16;
   k.gemm_quant = gemm_quant;
+  k.dot_i8 = dot_i8;
+  k.max_rows = max_rows;
+  k.expand_bits = expand_bytes;
 }
 
 }  // namespace e4j::cpu::scalar

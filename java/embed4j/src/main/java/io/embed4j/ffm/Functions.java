@@ -49,6 +49,17 @@ final class Functions {
   final MethodHandle sessionClose;
   // e4j_status e4j_embed(e4j_session* session, const e4j_batch* batch, e4j_result* result, e4j_error* error)
   final MethodHandle embed;
+  // e4j_status e4j_vector_row_bytes(int32_t storage, int64_t dim, uint64_t* out, e4j_error* error)
+  final MethodHandle vectorRowBytes;
+  // e4j_status e4j_encode_vectors(int32_t storage, const float* src, int64_t rows, int64_t dim, void* dst,
+  //                               uint64_t dst_bytes, e4j_error* error)
+  final MethodHandle encodeVectors;
+  // e4j_status e4j_decode_vectors(int32_t storage, const void* src, uint64_t src_bytes, int64_t rows, int64_t dim,
+  //                               float* dst, e4j_error* error)
+  final MethodHandle decodeVectors;
+  // e4j_status e4j_maxsim(const e4j_maxsim_shape* shape, const float* query, const void* documents,
+  //                       const int64_t* cu_rows, float* scores, e4j_error* error)
+  final MethodHandle maxsim;
 
   private final SymbolLookup symbols;
 
@@ -77,6 +88,12 @@ final class Functions {
     sessionOpen = link("e4j_session_open", three);
     sessionClose = link("e4j_session_close", close);
     embed = link("e4j_embed", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+    vectorRowBytes = link("e4j_vector_row_bytes", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS, ADDRESS));
+    encodeVectors = link("e4j_encode_vectors", FunctionDescriptor.of(
+        JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS));
+    decodeVectors = link("e4j_decode_vectors", FunctionDescriptor.of(
+        JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, ADDRESS));
+    maxsim = link("e4j_maxsim", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
   }
 
   private MethodHandle link(String name, FunctionDescriptor descriptor) {

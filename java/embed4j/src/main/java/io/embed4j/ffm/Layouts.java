@@ -123,6 +123,16 @@ final class Layouts {
       JAVA_LONG.withName("pooled_floats"),
       JAVA_LONG.withName("multi_vector_floats")).withName("e4j_result");
 
+  /** struct e4j_maxsim_shape. */
+  static final StructLayout MAXSIM_SHAPE = MemoryLayout.structLayout(
+      JAVA_INT.withName("struct_size"),
+      JAVA_INT.withName("storage"),
+      JAVA_INT.withName("dim"),
+      JAVA_INT.withName("query_rows"),
+      JAVA_LONG.withName("first_document"),
+      JAVA_LONG.withName("num_documents"),
+      JAVA_LONG.withName("document_bytes")).withName("e4j_maxsim_shape");
+
   private Layouts() {}
 
   /** A zeroed struct with its struct_size set. */
@@ -170,6 +180,7 @@ final class Layouts {
 
   /** Every layout above, so that a test compares each with the header. */
   static List<StructLayout> all() {
-    return List.of(ERROR, SYSTEM_INFO, GGUF_INFO, GGUF_KV, GGUF_TENSOR, MODEL_PARAMS, MODEL_INFO, BATCH, RESULT);
+    return List.of(
+        ERROR, SYSTEM_INFO, GGUF_INFO, GGUF_KV, GGUF_TENSOR, MODEL_PARAMS, MODEL_INFO, BATCH, RESULT, MAXSIM_SHAPE);
   }
 }
