@@ -4,6 +4,7 @@
 
 #include "cpu/dispatch.h"
 #include "random.h"
+#include "tensor/convert.h"
 #include "test.h"
 
 using namespace e4j;
@@ -23,7 +24,7 @@ struct Problem {
 
 Problem problem(int heads, int kv_heads, int d, bool causal, std::vector<int32_t> cu_seqlens, uint64_t seed) {
   Random random(seed);
-  Problem p{{heads, kv_heads, d, causal, 1.0f / std::sqrt(static_cast<float>(d))}, std::move(cu_seqlens), {}, {}, {}};
+  Problem p{{heads, kv_heads, d, causal, false, 1.0f / std::sqrt(static_cast<float>(d))}, std::move(cu_seqlens), {}, {}, {}};
   p.q = random.normals(static_cast<size_t>(p.tokens() * p.q_cols()), 2);
   p.k = random.normals(static_cast<size_t>(p.tokens() * p.kv_cols()), 2);
   p.v = random.normals(static_cast<size_t>(p.tokens() * p.kv_cols()));
@@ -68,6 +69,13 @@ std::vector<double> plain(const Problem& p) {
   return out;
 }
 
+std::vector<std::pair<std::string, bool>> tiers_and_precisions() {
+  std::vector<std::pair<std::string, bool>> all;
+  for (const auto& tier : available_tiers())
+    for (const bool bf16 : {false, true}) all.emplace_back(tier, bf16);
+  return all;
+}
+
 }  // namespace
 
 TEST(attention_matches_its_definition_on_every_tier) {
@@ -79,18 +87,33 @@ TEST(attention_matches_its_definition_on_every_tier) {
   };
   for (const Problem& p : problems) {
     const std::vector<double> exact = plain(p);
-    for (const auto& tier : available_tiers()) {
-      const std::vector<float> out = run(kernels_for(tier), 2, p);
+    const auto error = [&](const Problem& of, const std::string& tier) {
+      const std::vector<float> out = run(kernels_for(tier), 2, of);
       double worst = 0;
       for (size_t i = 0; i < out.size(); ++i) worst = std::max(worst, std::fabs(out[i] - exact[i]));
-      if (!(worst < 2e-5)) test::failed(__FILE__, __LINE__, tier + ": error " + std::to_string(worst));
+      return worst;
+    };
+    // What bf16 costs is what rounding the inputs costs the plain computation; the same again for the probabilities.
+    Problem rounded = p;
+    for (auto* values : {&rounded.q, &rounded.k, &rounded.v})
+      for (float& x : *values) x = bf16_to_f32(f32_to_bf16(x));
+    const std::vector<double> plain_rounded = plain(rounded);
+    double rounding = 0;
+    for (size_t i = 0; i < exact.size(); ++i) rounding = std::max(rounding, std::fabs(plain_rounded[i] - exact[i]));
+    Problem bf16 = p;
+    bf16.shape.bf16 = true;
+    for (const auto& tier : available_tiers()) {
+      if (const double e = error(p, tier); !(e < 2e-5)) test::failed(__FILE__, __LINE__, tier + ": error " + std::to_string(e));
+      if (const double e = error(bf16, tier); !(e < 2 * rounding))
+        test::failed(__FILE__, __LINE__, tier + " bf16: error " + std::to_string(e) + " against " + std::to_string(rounding));
     }
   }
 }
 
 TEST(a_sequence_does_not_depend_on_its_batch_or_on_threads) {
-  const Problem p = problem(16, 2, 128, true, {0, 70, 77, 300}, 5);
-  for (const auto& tier : available_tiers()) {
+  Problem p = problem(16, 2, 128, true, {0, 70, 77, 300}, 5);
+  for (const auto& [tier, bf16] : tiers_and_precisions()) {
+    p.shape.bf16 = bf16;
     const Kernels kernels = kernels_for(tier);
     const std::vector<float> together = run(kernels, 1, p);
     CHECK(together == run(kernels, 3, p));

@@ -105,6 +105,7 @@ PackedMatrix pack(const GgufTensor& t, ThreadPool& pool) {
 std::unique_ptr<CpuLinear> make_cpu_linear(const LinearSource& source, ThreadPool& pool) {
   auto linear = std::make_unique<CpuLinear>();
   linear->name = source.name;
+  linear->type = source.type;
   linear->out_features = source.out_features;
   linear->in_features = source.in_features;
   linear->weight = pack_matrix(source.type, source.out_features, source.in_features, source.weight, pool);

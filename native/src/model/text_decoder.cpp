@@ -128,7 +128,7 @@ bool TextDecoder::forward(Workspace& ws, State& state, Rows x, std::span<const i
   const Rows k = rows_in(state.k, x.rows, c.num_key_value_heads * c.head_dim);
   const Rows v = rows_in(state.v, x.rows, c.num_key_value_heads * c.head_dim);
   const RotaryTable rotary = rotary_table(state, positions);
-  const AttentionShape shape{c.num_attention_heads, c.num_key_value_heads, c.head_dim, true,
+  const AttentionShape shape{c.num_attention_heads, c.num_key_value_heads, c.head_dim, true, bf16_attention(*layers_[0].q),
                              1.0f / std::sqrt(static_cast<float>(c.head_dim))};
   for (const Layer& layer : layers_) {
     if (cancelled(cancel)) return false;

@@ -165,7 +165,7 @@ bool VisionEncoder::forward(Workspace& ws, State& state, Rows patches, std::span
   const int n = patches.rows, units = n / c.merge_unit();
   const WindowOrder order = window_order(grid_thw, c.spatial_merge_size, c.window_size / c.patch_size / c.spatial_merge_size);
   const RotaryTable rotary = rotary_table(state, grid_thw, order);
-  const AttentionShape shape{c.num_heads, c.num_heads, c.head_dim, false, 1.0f / std::sqrt(static_cast<float>(c.head_dim))};
+  const AttentionShape shape{c.num_heads, c.num_heads, c.head_dim, false, bf16_attention(*layers_[0].q), 1.0f / std::sqrt(static_cast<float>(c.head_dim))};
 
   const Rows embedded = rows_in(state.embedded, n, c.hidden_size), x = rows_in(state.x, n, c.hidden_size);
   backend_.linear(ws, patches, *patch_embed_, embedded, {});

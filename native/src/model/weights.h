@@ -53,4 +53,7 @@ class LinearLoader {
   WeightFile& base_;
 };
 
+// Attention is no more exact than the projections around it: float32 beside float32 or float16 weights, else bf16.
+inline bool bf16_attention(const Linear& q) noexcept { return q.type != DType::F32 && q.type != DType::F16; }
+
 }  // namespace e4j

@@ -48,6 +48,7 @@ struct LinearSource {
 class Linear {
  public:
   virtual ~Linear() = default;
+  DType type = DType::F32;  // of the weights
   int out_features = 0, in_features = 0;
   uint64_t bytes = 0;  // held for it
 };
@@ -62,6 +63,7 @@ struct RotaryTable {
 struct AttentionShape {
   int num_heads, num_key_value_heads, head_dim;
   bool causal;
+  bool bf16;  // queries, keys, values and probabilities may be rounded to bf16 before they are multiplied
   float softmax_scale;
 };
 
