@@ -7,8 +7,9 @@ import java.io.IOException;
 import javax.imageio.ImageReader;
 
 /**
- * WebP, lossless and lossy; of an animation the first frame on its canvas, the rest of which is black. Chunks are
- * walked here; the decoder gets the bit stream alone: alpha is dropped and profiles change nothing.
+ * WebP, lossless (by TwelveMonkeys' reader) and lossy; of an animation the first frame on its canvas, the rest of
+ * which is black. Chunks are walked here; the decoders get the bit stream alone: alpha is dropped and profiles change
+ * nothing.
  */
 final class WebpDecoder {
   private static final int VP8 = fourCc("VP8 ");
@@ -112,15 +113,17 @@ final class WebpDecoder {
       height = chunk.u16() & 0x3FFF;
     }
     limits.checkSize(width, height);
-    return Conversion.RGB.apply(read(start, length, lossless, (long) width * height));
+    return lossless
+        ? Conversion.RGB.apply(readLossless(start, length, (long) width * height))
+        : Vp8Decoder.decode(data, start, start + length, width, height);
   }
 
-  private Raster read(int start, int length, boolean lossless, long pixels) throws IOException {
+  private Raster readLossless(int start, int length, long pixels) throws IOException {
     ByteArrayOutputStream file = new ByteArrayOutputStream();
     file.writeBytes(new byte[] {'R', 'I', 'F', 'F'});
     int padded = length + LOOK_AHEAD + (length & 1);
     writeU32(file, 12 + padded);
-    file.writeBytes(new byte[] {'W', 'E', 'B', 'P', 'V', 'P', '8', (byte) (lossless ? 'L' : ' ')});
+    file.writeBytes(new byte[] {'W', 'E', 'B', 'P', 'V', 'P', '8', 'L'});
     writeU32(file, padded);
     file.write(data, start, length);
     file.writeBytes(new byte[padded - length]);
