@@ -39,7 +39,8 @@ public final class Tokenizer {
     /**
      * A tokenizer from a model file's metadata.
      *
-     * @param tokens     {@code tokenizer.ggml.tokens}: [id] -> text, normal ones in GPT-2's byte spelling; 1 to 1,048,576
+     * @param tokens     {@code tokenizer.ggml.tokens}: [id] -> text, normal ones in GPT-2's byte spelling; at most
+     *                   1,048,576
      * @param tokenTypes {@code tokenizer.ggml.token_type}: [id] -> 1 normal, 2 unknown, 3 control, 4 user defined,
      *                   5 unused, 6 byte
      * @param merges     {@code tokenizer.ggml.merges}: [rank] -> {@code "left right"}; at most 4,194,304
@@ -52,8 +53,8 @@ public final class Tokenizer {
                     "tokens has " + tokens.length + " entries, expected 1 to " + Merges.MAX_TOKENS);
         }
         if (tokenTypes.length != tokens.length) {
-            throw new IllegalArgumentException(
-                    "tokenTypes has " + tokenTypes.length + " entries, expected one for each of the " + tokens.length + " tokens");
+            throw new IllegalArgumentException("tokenTypes has " + tokenTypes.length
+                    + " entries, expected one for each of the " + tokens.length + " tokens");
         }
         if (merges.length > Merges.MAX_MERGES) {
             throw new IllegalArgumentException(
@@ -68,7 +69,8 @@ public final class Tokenizer {
             }
             Integer other = ids.putIfAbsent(token, id);
             if (other != null) {
-                throw new IllegalArgumentException("tokens[" + id + "] repeats tokens[" + other + "], " + quoted(token));
+                throw new IllegalArgumentException(
+                        "tokens[" + id + "] repeats tokens[" + other + "], " + quoted(token));
             }
             int type = tokenTypes[id];
             if (type < NORMAL || type > BYTE) {
@@ -112,7 +114,7 @@ public final class Tokenizer {
         Symbols symbols = new Symbols(merges);
         if (!special) {
             encode(chars, 0, chars.length, symbols, ids);
-            return ids.copyFrom(0);
+            return ids.toArray();
         }
         for (int from = 0; from < chars.length; ) {
             int place = added.find(string, from);
@@ -124,7 +126,7 @@ public final class Tokenizer {
             ids.add(token.id());
             from = place + token.text().length();
         }
-        return ids.copyFrom(0);
+        return ids.toArray();
     }
 
     /**
@@ -158,13 +160,10 @@ public final class Tokenizer {
                 continue;
             }
             int slot = Words.slot(chars, from, end);
-            int[] known = words.get(slot, chars, from, end);
-            if (known != null) {
-                ids.add(known);
-            } else {
+            if (!words.find(slot, chars, from, end, ids)) {
                 int start = ids.size();
                 merge(chars, from, end, symbols, ids);
-                words.put(slot, chars, from, end, ids.copyFrom(start));
+                words.put(slot, chars, from, end, ids, start);
             }
         }
     }

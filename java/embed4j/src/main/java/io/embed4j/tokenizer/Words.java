@@ -1,12 +1,11 @@
 package io.embed4j.tokenizer;
 
-import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
  * A bounded cache from pieces of text to their ids: a direct-mapped table in which a newer piece replaces the one that
- * shares its slot, so it neither grows nor needs a lock. A slot is read and written without ordering; the entries are
- * immutable objects, which the memory model lets threads see whole or not at all (JLS 17.5), and a lost write costs
- * only the work of merging that piece again.
+ * shares its slot, so it neither grows nor needs a lock. Thread-safe: an entry is one array, never changed once it is
+ * published, and what a lost entry costs is merging its piece again.
  */
 final class Words {
     private static final int SLOT_BITS = 15;
@@ -14,17 +13,8 @@ final class Words {
     /** Longer pieces, in chars, seldom come twice. */
     static final int MAX_LENGTH = 24;
 
-    private static final class Word {
-        final char[] chars;
-        final int[] ids;
-
-        Word(char[] chars, int[] ids) {
-            this.chars = chars;
-            this.ids = ids;
-        }
-    }
-
-    private final Word[] slots = new Word[1 << SLOT_BITS];
+    /** [slot] -> the piece's length in chars, its chars, its ids: side by side, to be found with one memory access. */
+    private final AtomicReferenceArray<int[]> slots = new AtomicReferenceArray<>(1 << SLOT_BITS);
 
     /** The slot of the piece {@code chars[from..to)}. */
     static int slot(char[] chars, int from, int to) {
@@ -35,13 +25,31 @@ final class Words {
         return hash * 0x9E3779B9 >>> Integer.SIZE - SLOT_BITS;
     }
 
-    /** The ids of the piece, not to be changed, or {@code null} when the slot holds another. */
-    int[] get(int slot, char[] chars, int from, int to) {
-        Word word = slots[slot];
-        return word != null && Arrays.equals(word.chars, 0, word.chars.length, chars, from, to) ? word.ids : null;
+    /** Appends the ids of the piece to {@code ids}, unless the slot holds another piece. Returns whether it did. */
+    boolean find(int slot, char[] chars, int from, int to, Ids ids) {
+        int[] word = slots.getAcquire(slot);
+        int length = to - from;
+        if (word == null || word[0] != length) {
+            return false;
+        }
+        for (int i = 0; i < length; i++) {
+            if (word[1 + i] != chars[from + i]) {
+                return false;
+            }
+        }
+        ids.addFrom(word, 1 + length);
+        return true;
     }
 
-    void put(int slot, char[] chars, int from, int to, int[] ids) {
-        slots[slot] = new Word(Arrays.copyOfRange(chars, from, to), ids);
+    /** Keeps the piece, whose ids are those of {@code ids} from place {@code start} on. */
+    void put(int slot, char[] chars, int from, int to, Ids ids, int start) {
+        int length = to - from;
+        int[] word = new int[1 + length + ids.size() - start];
+        word[0] = length;
+        for (int i = 0; i < length; i++) {
+            word[1 + i] = chars[from + i];
+        }
+        ids.copyFrom(start, word, 1 + length);
+        slots.setRelease(slot, word);
     }
 }
