@@ -2,7 +2,6 @@ package io.embed4j.convert;
 
 import io.embed4j.ffm.TensorType;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
@@ -15,7 +14,6 @@ import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
-import java.util.zip.GZIPInputStream;
 
 /**
  * A model with computed weights, laid out like the published checkpoint and with the real tokenizer, so that everything
@@ -43,19 +41,19 @@ public final class SynthCheckpoint {
    * @param style how names are spelled when it is written; the weights do not depend on it
    */
   public SynthCheckpoint(SynthConfig config, String salt, SynthConfig.Style style) {
-    this(config, salt, style, resource("tokenizer.json.gz"));
+    this(config, salt, style, SynthTokenizer.family());
   }
 
-  /** With another tokenizer.json, for vocabularies smaller than the real one. */
-  SynthCheckpoint(SynthConfig config, String salt, SynthConfig.Style style, byte[] tokenizer) {
+  /** With a tokenizer of another size than the family's. */
+  SynthCheckpoint(SynthConfig config, String salt, SynthConfig.Style style, SynthTokenizer tokenizer) {
     this.config = Objects.requireNonNull(config);
     this.salt = Objects.requireNonNull(salt);
     this.style = Objects.requireNonNull(style);
-    json.put(CONFIG, SynthSettings.model(config, style));
+    json.put(CONFIG, SynthSettings.model(config, style, tokenizer));
     json.put(ADAPTER_CONFIG, SynthSettings.adapters());
     json.put(IMAGES, SynthSettings.images());
-    json.put(TOKENIZER, tokenizer);
-    json.put(TOKENIZER_CONFIG, resource("tokenizer_config.json"));
+    json.put(TOKENIZER, tokenizer.json());
+    json.put(TOKENIZER_CONFIG, tokenizer.settings());
   }
 
   /**
@@ -97,14 +95,6 @@ public final class SynthCheckpoint {
       out.force(true);
     } catch (IOException e) {
       throw Failure.io("write", file, e);
-    }
-  }
-
-  private static byte[] resource(String name) {
-    try (InputStream in = SynthCheckpoint.class.getResourceAsStream(name)) {
-      return (name.endsWith(".gz") ? new GZIPInputStream(in) : in).readAllBytes();
-    } catch (IOException e) {
-      throw Failure.io("read", Path.of(name), e);
     }
   }
 

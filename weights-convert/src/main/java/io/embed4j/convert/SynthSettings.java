@@ -10,26 +10,27 @@ final class SynthSettings {
   private SynthSettings() {}
 
   /** config.json. */
-  static byte[] model(SynthConfig config, SynthConfig.Style style) {
+  static byte[] model(SynthConfig config, SynthConfig.Style style, SynthTokenizer tokenizer) {
     ObjectNode top = object();
     top.putArray("architectures").add(ModelConfig.PUBLISHED);
     top.put("model_type", "qwen2_5_vl").put("torch_dtype", "bfloat16");
     top.set("vision_config", vision(config));
-    top.put("image_token_id", 151655).put("video_token_id", 151656);
-    top.put("vision_start_token_id", 151652).put("vision_end_token_id", 151653);
+    top.put("image_token_id", tokenizer.imagePad()).put("video_token_id", tokenizer.imagePad() + 1);
+    top.put("vision_start_token_id", tokenizer.visionStart());
+    top.put("vision_end_token_id", tokenizer.visionStart() + 1);
     config.matryoshkaDims().forEach(top.putArray("matryoshka_dims")::add);
     top.put("multi_vector_projector_dim", SynthWeights.MULTIVECTOR_DIM).put("single_vector_pool_strategy", "mean");
     SynthWeights.TASKS.forEach(top.putArray("task_names")::add);
     top.putNull("truncate_dim");
     if (style == SynthConfig.Style.NESTED) {
-      top.set("text_config", text(config));
+      top.set("text_config", text(config, tokenizer));
     } else {
-      top.setAll(text(config));
+      top.setAll(text(config, tokenizer));
     }
     return bytes(top);
   }
 
-  private static ObjectNode text(SynthConfig config) {
+  private static ObjectNode text(SynthConfig config, SynthTokenizer tokenizer) {
     ObjectNode text = object();
     text.put("hidden_size", config.hidden()).put("intermediate_size", config.intermediate());
     text.put("num_hidden_layers", config.layers()).put("num_attention_heads", config.heads());
@@ -38,7 +39,7 @@ final class SynthSettings {
     text.put("max_position_embeddings", 128000).put("tie_word_embeddings", true);
     ObjectNode rope = text.putObject("rope_scaling").put("type", "default").put("rope_type", "default");
     rope.putArray("mrope_section").add(16).add(24).add(24);
-    text.put("bos_token_id", 151643).put("eos_token_id", 151645);
+    text.put("bos_token_id", tokenizer.bos()).put("eos_token_id", tokenizer.eos());
     return text.put("attention_dropout", 0.0).put("use_sliding_window", false);
   }
 
