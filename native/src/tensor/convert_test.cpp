@@ -1,5 +1,6 @@
 #include "tensor/convert.h"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 

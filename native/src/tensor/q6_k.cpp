@@ -138,10 +138,11 @@ void dequantize_q6_k(const void* src, int64_t cols, float* dst) noexcept {
       const int half = run / 4, place = run % 4;
       const uint8_t* ql = block.ql + 64 * half + 32 * (place % 2);
       const uint8_t* qh = block.qh + 32 * half;
-      const int8_t* scales = block.scales + 2 * run;
-      for (int i = 0; i < 32; ++i) {
-        const int code = (ql[i] >> 4 * (place / 2) & 15) | (qh[i] >> 2 * place & 3) << 4;
-        dst[i] = d * static_cast<float>(scales[i / 16]) * static_cast<float>(code - 32);
+      int codes[32];
+      for (int i = 0; i < 32; ++i) codes[i] = ((ql[i] >> 4 * (place / 2) & 15) | (qh[i] >> 2 * place & 3) << 4) - 32;
+      for (int sub = 0; sub < 2; ++sub) {
+        const float scale = d * static_cast<float>(block.scales[2 * run + sub]);
+        for (int i = 16 * sub; i < 16 * (sub + 1); ++i) dst[i] = scale * static_cast<float>(codes[i]);
       }
     }
   }

@@ -1,4 +1,5 @@
 // Q8_0: 32 values share an f16 scale of a 127th of their largest magnitude; codes are rounded half away from zero.
+#include <cmath>
 #include <cstring>
 
 #include "tensor/convert.h"
@@ -23,7 +24,7 @@ bool quantize_q8_0(const float* src, int64_t cols, void* dst) noexcept {
   for (int64_t c = 0; c < cols; c += kQ8Block, src += kQ8Block, out += sizeof(BlockQ8_0)) {
     float most = 0;
     for (int i = 0; i < kQ8Block; ++i) {
-      const float magnitude = src[i] < 0 ? -src[i] : src[i];
+      const float magnitude = std::fabs(src[i]);
       most = magnitude > most ? magnitude : most;
     }
     BlockQ8_0 block;

@@ -1,5 +1,6 @@
 #include "tensor/quantize.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -150,9 +151,22 @@ TEST(rows_are_independent_and_bytes_need_no_alignment) {
 
 TEST(zeros_stay_zeros_and_f32_is_exact) {
   const std::vector<float> zeros(512, 0.0f);
-  for (const DType type : kTypes) CHECK_EQ(rms_error(type, zeros, quantized(type, zeros, 2)), 0.0);
+  for (const DType type : kTypes) {
+    const auto stored = quantized(type, zeros, 2);
+    CHECK(stored == std::vector<unsigned char>(stored.size(), 0));
+    CHECK_EQ(rms_error(type, zeros, stored), 0.0);
+  }
   const std::vector<float> x = make_rows(Rows::Uniform);
   CHECK_EQ(rms_error(DType::F32, x, quantized(DType::F32, x, kRows)), 0.0);
+}
+
+TEST(q8_0_rounds_half_away_from_zero) {
+  std::vector<float> x(32, 0.0f);
+  const float values[] = {127.0f, 0.5f, -0.5f, 1.5f, 2.5f, -2.5f, 0x1.fffffep-2f, -126.5f};  // scale 1
+  const int codes[] = {127, 1, -1, 2, 3, -3, 0, -127};
+  std::copy(std::begin(values), std::end(values), x.begin());
+  const auto stored = quantized(DType::Q8_0, x, 1);
+  for (size_t i = 0; i < std::size(codes); ++i) CHECK_EQ(static_cast<int>(static_cast<int8_t>(stored[2 + i])), codes[i]);
 }
 
 TEST(tiny_and_flat_rows_stay_finite) {
