@@ -1,4 +1,4 @@
-/** jina-embeddings-v4 inside a JVM: texts in, dense and multi-vector embeddings out. */
+/** jina-embeddings-v4 inside a JVM: texts, pictures and pages in, dense and multi-vector embeddings out. */
 module io.embed4j {
   requires com.twelvemonkeys.imageio.webp;
   requires java.desktop;

@@ -3,19 +3,18 @@ package io.embed4j;
 import io.embed4j.pooling.Matryoshka;
 import io.embed4j.pooling.Similarity;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /** One vector of Euclidean length 1 for a whole text. Immutable. */
 public final class DenseEmbedding implements Embedding {
   private final float[] vector;
   private final Matryoshka sizes;
-  private final int tokens;
-  private final boolean truncated;
+  private final Usage usage;
 
-  DenseEmbedding(float[] vector, Matryoshka sizes, int tokens, boolean truncated) {
+  DenseEmbedding(float[] vector, Matryoshka sizes, Usage usage) {
     this.vector = vector;
     this.sizes = sizes;
-    this.tokens = tokens;
-    this.truncated = truncated;
+    this.usage = usage;
   }
 
   /** Entries of the vector. */
@@ -43,7 +42,7 @@ public final class DenseEmbedding implements Embedding {
   public DenseEmbedding truncate(int dimensions) {
     sizes.check(dimensions, vector.length);
     if (dimensions == vector.length) return this;
-    return new DenseEmbedding(Matryoshka.unit(vector, dimensions), sizes, tokens, truncated);
+    return new DenseEmbedding(Matryoshka.unit(vector, dimensions), sizes, usage);
   }
 
   /**
@@ -60,16 +59,21 @@ public final class DenseEmbedding implements Embedding {
 
   @Override
   public int tokens() {
-    return tokens;
+    return usage.tokens();
   }
 
   @Override
   public boolean truncated() {
-    return truncated;
+    return usage.truncated();
+  }
+
+  @Override
+  public Optional<PatchGrid> grid() {
+    return usage.grid();
   }
 
   @Override
   public String toString() {
-    return "DenseEmbedding[dimensions=" + vector.length + ", tokens=" + tokens + "]";
+    return "DenseEmbedding[dimensions=" + vector.length + ", tokens=" + usage.tokens() + "]";
   }
 }

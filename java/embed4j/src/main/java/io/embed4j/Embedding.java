@@ -1,13 +1,23 @@
 package io.embed4j;
 
-/** The result of one request: dense, or one vector per token. Immutable. */
-public sealed interface Embedding permits DenseEmbedding, MultiVectorEmbedding {
+import java.util.Optional;
+
+/** The result of one request: one vector, one per token, or one per chunk. Immutable. */
+public sealed interface Embedding permits DenseEmbedding, MultiVectorEmbedding, ChunkedEmbedding {
 
   /** Tokens that were embedded, prompt included. */
   int tokens();
 
   /** True when the text was cut to its limit, which happens only on request. */
   boolean truncated();
+
+  /** Of a picture: where its image tokens lie; empty for a text. */
+  Optional<PatchGrid> grid();
+
+  /** Image tokens among {@link #tokens}: 0 for a text. */
+  default int imageTokens() {
+    return grid().map(PatchGrid::tokens).orElse(0);
+  }
 
   /**
    * This as a dense embedding.
@@ -16,7 +26,7 @@ public sealed interface Embedding permits DenseEmbedding, MultiVectorEmbedding {
    */
   default DenseEmbedding dense() {
     if (this instanceof DenseEmbedding dense) return dense;
-    throw new IllegalStateException("the request asked for a multi-vector embedding");
+    throw new IllegalStateException("the request asked for " + getClass().getSimpleName());
   }
 
   /**
@@ -26,6 +36,16 @@ public sealed interface Embedding permits DenseEmbedding, MultiVectorEmbedding {
    */
   default MultiVectorEmbedding multiVector() {
     if (this instanceof MultiVectorEmbedding multiVector) return multiVector;
-    throw new IllegalStateException("the request asked for a dense embedding");
+    throw new IllegalStateException("the request asked for " + getClass().getSimpleName());
+  }
+
+  /**
+   * This as the vectors of late chunking.
+   *
+   * @throws IllegalStateException when the request asked for another kind
+   */
+  default ChunkedEmbedding chunked() {
+    if (this instanceof ChunkedEmbedding chunked) return chunked;
+    throw new IllegalStateException("the request asked for " + getClass().getSimpleName());
   }
 }

@@ -20,6 +20,14 @@ public final class EmbeddingException extends RuntimeException {
   public static final String BAD_MODEL = "bad_model";
   /** Well formed, but this model or this build cannot do it; the message names what is missing. */
   public static final String UNSUPPORTED = "unsupported";
+  /** A picture is truncated, corrupt, or not a picture at all. */
+  public static final String BAD_IMAGE = "bad_image";
+  /** A PDF, or one page of it, is truncated, corrupt or not a PDF at all. */
+  public static final String BAD_PDF = "bad_pdf";
+  /** A well-formed picture or PDF of a kind that cannot be decoded here. */
+  public static final String UNSUPPORTED_IMAGE = "unsupported_image";
+  /** A picture or PDF is beyond a limit on pixels, bytes, pages, time or aspect ratio; the message gives both numbers. */
+  public static final String IMAGE_LIMIT = "image_limit";
   /** The native library is missing, of another version, or may not be called. */
   public static final String NATIVE_LIBRARY = "native_library";
   /** Not enough memory for this batch or this model. */

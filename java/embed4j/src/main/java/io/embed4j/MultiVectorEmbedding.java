@@ -4,19 +4,18 @@ import io.embed4j.pooling.Similarity;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.Optional;
 
 /** One vector of Euclidean length 1 per token, for late interaction. Immutable. */
 public final class MultiVectorEmbedding implements Embedding {
   private final float[] vectors; // [rows][dimensions]
   private final int dimensions;
-  private final int tokens;
-  private final boolean truncated;
+  private final Usage usage;
 
-  MultiVectorEmbedding(float[] vectors, int dimensions, int tokens, boolean truncated) {
+  MultiVectorEmbedding(float[] vectors, int dimensions, Usage usage) {
     this.vectors = vectors;
     this.dimensions = dimensions;
-    this.tokens = tokens;
-    this.truncated = truncated;
+    this.usage = usage;
   }
 
   /** Vectors: one per token, prompt included. */
@@ -62,16 +61,21 @@ public final class MultiVectorEmbedding implements Embedding {
 
   @Override
   public int tokens() {
-    return tokens;
+    return usage.tokens();
   }
 
   @Override
   public boolean truncated() {
-    return truncated;
+    return usage.truncated();
+  }
+
+  @Override
+  public Optional<PatchGrid> grid() {
+    return usage.grid();
   }
 
   @Override
   public String toString() {
-    return "MultiVectorEmbedding[rows=" + rows() + ", dimensions=" + dimensions + ", tokens=" + tokens + "]";
+    return "MultiVectorEmbedding[rows=" + rows() + ", dimensions=" + dimensions + ", tokens=" + usage.tokens() + "]";
   }
 }

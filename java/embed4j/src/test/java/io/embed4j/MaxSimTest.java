@@ -16,6 +16,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -184,7 +185,7 @@ class MaxSimTest {
   }
 
   private static MultiVectorEmbedding embedding(float[] vectors, int dimensions) {
-    return new MultiVectorEmbedding(vectors, dimensions, vectors.length / dimensions, false);
+    return new MultiVectorEmbedding(vectors, dimensions, new Usage(vectors.length / dimensions, false, Optional.empty()));
   }
 
   private static List<float[]> documents(Random random, int size, int dimensions) {

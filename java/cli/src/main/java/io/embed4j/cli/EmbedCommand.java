@@ -1,5 +1,6 @@
 package io.embed4j.cli;
 
+import io.embed4j.ChunkedEmbedding;
 import io.embed4j.DenseEmbedding;
 import io.embed4j.Embedding;
 import io.embed4j.EmbeddingException;
@@ -110,6 +111,7 @@ final class EmbedCommand implements Callable<Integer> {
         switch (embedding) {
           case DenseEmbedding dense -> out.dense(item.id(), dense);
           case MultiVectorEmbedding multi -> out.multiVector(item.id(), multi);
+          case ChunkedEmbedding chunked -> throw new IllegalStateException("no line asks for late chunks");
         }
       }
       case Outcome.Failure(EmbeddingException error) -> {

@@ -35,7 +35,7 @@ public final class Engine implements AutoCloseable {
       model.close();
       throw e;
     }
-    this.buffer = new BatchBuffer(info.hiddenSize(), info.multiVectorDim());
+    this.buffer = new BatchBuffer(info);
   }
 
   /** The model's sizes. */
@@ -46,13 +46,12 @@ public final class Engine implements AutoCloseable {
   /**
    * Runs one batch, waiting for its turn.
    *
-   * @return per sequence: the mean hidden state [hidden_size], not normalised; or the rows [n][multi_vector_dim], each of
-   *     length 1
+   * @return one result per sequence
    * @throws IllegalStateException when closed, also while waiting or running
    * @throws EmbeddingException {@link EmbeddingException#CANCELLED} when interrupted while waiting, with the thread's
    *     interrupt status set again; or what the native call reports
    */
-  public List<float[]> run(List<Sequence> sequences) {
+  public List<Vectors> run(List<Sequence> sequences) {
     try {
       turn.lockInterruptibly();
     } catch (InterruptedException e) {
@@ -96,55 +95,107 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private void write(List<Sequence> sequences) {
+  private static BatchBuffer.Shape shape(List<Sequence> sequences) {
     int tokens = 0;
-    int multiVectorRanges = 0;
-    int multiVectorRows = 0;
+    int images = 0;
+    int patches = 0;
+    int imageTokens = 0;
+    int pooled = 0;
+    int ranges = 0;
+    int rows = 0;
     for (Sequence sequence : sequences) {
-      tokens = Math.addExact(tokens, sequence.tokenIds().length);
-      if (!sequence.multiVector()) continue;
-      multiVectorRanges++;
-      multiVectorRows += sequence.tokenIds().length;
-    }
-    int pooled = sequences.size() - multiVectorRanges;
-    buffer.reset(new BatchBuffer.Shape(tokens, sequences.size(), pooled, multiVectorRanges, multiVectorRows));
-    int at = 0;
-    int pooledAt = 0;
-    int multiVectorAt = 0;
-    for (int i = 0; i < sequences.size(); i++) {
-      Sequence sequence = sequences.get(i);
-      int length = sequence.tokenIds().length;
-      buffer.cuSeqlens().setAtIndex(JAVA_INT, i, at);
-      buffer.adapters().setAtIndex(JAVA_INT, i, sequence.adapter());
-      MemorySegment.copy(sequence.tokenIds(), 0, buffer.tokenIds(), JAVA_INT, 4L * at, length);
-      for (int position = 0; position < length; position++) {
-        for (int axis = 0; axis < 3; axis++) { // of text: temporal, height and width are equal
-          buffer.positionIds().setAtIndex(JAVA_INT, (long) axis * tokens + at + position, position);
-        }
+      tokens = Math.addExact(tokens, sequence.length());
+      pooled += sequence.pooled().size();
+      if (sequence.rows() != null) {
+        ranges++;
+        rows += sequence.rows().length();
       }
-      MemorySegment ranges = sequence.multiVector() ? buffer.multiVectorRanges() : buffer.pooledRanges();
-      int range = sequence.multiVector() ? multiVectorAt++ : pooledAt++;
-      ranges.setAtIndex(JAVA_INT, 2L * range, at);
-      at += length;
-      ranges.setAtIndex(JAVA_INT, 2L * range + 1, at);
+      if (sequence.image() != null) {
+        images++;
+        patches = Math.addExact(patches, sequence.image().grid().patches());
+        imageTokens += sequence.image().tokens();
+      }
     }
-    buffer.cuSeqlens().setAtIndex(JAVA_INT, sequences.size(), at);
+    return new BatchBuffer.Shape(tokens, sequences.size(), images, patches, imageTokens, pooled, ranges, rows);
   }
 
-  private List<float[]> read(List<Sequence> sequences) {
-    List<float[]> vectors = new ArrayList<>(sequences.size());
-    long pooledAt = 0;
-    long multiVectorAt = 0;
+  /** Writes value after value into an array of ints. */
+  private static final class Ints {
+    private final MemorySegment array;
+    private long next;
+
+    Ints(MemorySegment array) {
+      this.array = array;
+    }
+
+    void put(int value) {
+      array.setAtIndex(JAVA_INT, next++, value);
+    }
+  }
+
+  private void write(List<Sequence> sequences) {
+    BatchBuffer.Shape shape = shape(sequences);
+    buffer.reset(shape);
+    Ints cuSeqlens = new Ints(buffer.cuSeqlens());
+    Ints adapters = new Ints(buffer.adapters());
+    Ints gridThw = new Ints(buffer.gridThw());
+    Ints imageRows = new Ints(buffer.imageRows());
+    Ints pooled = new Ints(buffer.pooledRanges());
+    Ints rows = new Ints(buffer.multiVectorRanges());
+    int at = 0;
+    long patchBytes = 0;
     for (Sequence sequence : sequences) {
-      if (sequence.multiVector()) {
-        long bytes = 4L * sequence.tokenIds().length * info.multiVectorDim();
-        vectors.add(finite(buffer.multiVectors().asSlice(multiVectorAt, bytes).toArray(JAVA_FLOAT)));
-        multiVectorAt += bytes;
-      } else {
+      cuSeqlens.put(at);
+      adapters.put(sequence.adapter());
+      MemorySegment.copy(sequence.tokenIds(), 0, buffer.tokenIds(), JAVA_INT, 4L * at, sequence.length());
+      writePositions(sequence, at, shape.tokens());
+      Sequence.Image image = sequence.image();
+      if (image != null) {
+        MemorySegment.copy(image.patches(), 0, buffer.patches(), patchBytes, image.patches().byteSize());
+        patchBytes += image.patches().byteSize();
+        gridThw.put(image.grid().temporal());
+        gridThw.put(image.grid().height());
+        gridThw.put(image.grid().width());
+        for (int i = 0; i < image.tokens(); i++) imageRows.put(at + image.firstToken() + i);
+      }
+      for (Sequence.Range range : sequence.pooled()) {
+        pooled.put(at + range.begin());
+        pooled.put(at + range.end());
+      }
+      if (sequence.rows() != null) {
+        rows.put(at + sequence.rows().begin());
+        rows.put(at + sequence.rows().end());
+      }
+      at += sequence.length();
+    }
+    cuSeqlens.put(at);
+  }
+
+  private void writePositions(Sequence sequence, int at, int tokens) {
+    for (int axis = 0; axis < 3; axis++) {
+      long offset = 4L * ((long) axis * tokens + at);
+      if (sequence.image() != null) {
+        MemorySegment.copy(sequence.image().positions()[axis], 0, buffer.positionIds(), JAVA_INT, offset, sequence.length());
+      } else { // of text: temporal, height and width are equal
+        for (int i = 0; i < sequence.length(); i++) buffer.positionIds().set(JAVA_INT, offset + 4L * i, i);
+      }
+    }
+  }
+
+  private List<Vectors> read(List<Sequence> sequences) {
+    List<Vectors> vectors = new ArrayList<>(sequences.size());
+    long pooledAt = 0;
+    long rowsAt = 0;
+    for (Sequence sequence : sequences) {
+      List<float[]> pooled = new ArrayList<>(sequence.pooled().size());
+      for (int i = 0; i < sequence.pooled().size(); i++) {
         long bytes = 4L * info.hiddenSize();
-        vectors.add(finite(buffer.pooled().asSlice(pooledAt, bytes).toArray(JAVA_FLOAT)));
+        pooled.add(finite(buffer.pooled().asSlice(pooledAt, bytes).toArray(JAVA_FLOAT)));
         pooledAt += bytes;
       }
+      long bytes = sequence.rows() == null ? 0 : 4L * sequence.rows().length() * info.multiVectorDim();
+      vectors.add(new Vectors(pooled, finite(buffer.multiVectors().asSlice(rowsAt, bytes).toArray(JAVA_FLOAT))));
+      rowsAt += bytes;
     }
     return vectors;
   }
@@ -154,7 +205,7 @@ public final class Engine implements AutoCloseable {
     for (float value : vector) {
       if (!Float.isFinite(value)) {
         throw new EmbeddingException(EmbeddingException.BAD_MODEL,
-            "the model gave " + value + " for this text: its weights are damaged or out of range");
+            "the model gave " + value + " for this item: its weights are damaged or out of range");
       }
     }
     return vector;

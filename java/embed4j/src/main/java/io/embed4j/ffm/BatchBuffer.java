@@ -18,14 +18,19 @@ public final class BatchBuffer implements AutoCloseable {
    * Extents of a batch.
    *
    * @param tokens of all sequences together
+   * @param images pictures among the sequences
+   * @param patches of all pictures together
+   * @param imageTokens merged patches of all pictures together
    * @param pooled mean vectors asked for
    * @param multiVectorRanges ranges whose rows are asked for
    * @param multiVectorRows rows in all those ranges together
    */
-  public record Shape(int tokens, int sequences, int pooled, int multiVectorRanges, int multiVectorRows) {}
+  public record Shape(int tokens, int sequences, int images, int patches, int imageTokens, int pooled,
+      int multiVectorRanges, int multiVectorRows) {}
 
   private final int hiddenSize;
   private final int multiVectorDim;
+  private final int patchValues;
   private final Arena structs = Arena.ofShared();
   private final MemorySegment cancel = structs.allocate(JAVA_INT);
   final MemorySegment batch = Layouts.allocate(structs, Layouts.BATCH);
@@ -39,28 +44,37 @@ public final class BatchBuffer implements AutoCloseable {
   private MemorySegment positionIds;
   private MemorySegment cuSeqlens;
   private MemorySegment adapters;
+  private MemorySegment patches;
+  private MemorySegment gridThw;
+  private MemorySegment imageRows;
   private MemorySegment pooledRanges;
   private MemorySegment multiVectorRanges;
   private MemorySegment pooled;
   private MemorySegment multiVectors;
 
-  /** A buffer for batches of one model; multiVectorDim is 0 for a model without a multi-vector head. */
-  public BatchBuffer(int hiddenSize, int multiVectorDim) {
-    this.hiddenSize = hiddenSize;
-    this.multiVectorDim = multiVectorDim;
+  /** A buffer for batches of one model. */
+  public BatchBuffer(NativeModel.Info model) {
+    this.hiddenSize = model.hiddenSize();
+    this.multiVectorDim = model.multiVectorDim();
+    this.patchValues = model.visionPatchValues();
   }
 
   /** Lays the arrays out for a batch of this shape; their contents are undefined until set. */
   public void reset(Shape shape) {
     long pooledFloats = Math.multiplyExact((long) shape.pooled(), hiddenSize);
     long multiVectorFloats = Math.multiplyExact((long) shape.multiVectorRows(), multiVectorDim);
-    long ints = 4L * shape.tokens() + 2L * shape.sequences() + 1 + 2L * shape.pooled() + 2L * shape.multiVectorRanges();
-    reserve(4 * (ints + pooledFloats + multiVectorFloats) + 8 * ALIGNMENT);
+    long patchFloats = Math.multiplyExact((long) shape.patches(), patchValues);
+    long ints = 4L * shape.tokens() + 2L * shape.sequences() + 1 + 3L * shape.images() + shape.imageTokens()
+        + 2L * shape.pooled() + 2L * shape.multiVectorRanges();
+    reserve(4 * (ints + patchFloats + pooledFloats + multiVectorFloats) + 11 * ALIGNMENT);
     used = 0;
     tokenIds = take(shape.tokens());
     positionIds = take(3L * shape.tokens());
     cuSeqlens = take(shape.sequences() + 1L);
     adapters = take(shape.sequences());
+    patches = take(patchFloats);
+    gridThw = take(3L * shape.images());
+    imageRows = take(shape.imageTokens());
     pooledRanges = take(2L * shape.pooled());
     multiVectorRanges = take(2L * shape.multiVectorRanges());
     pooled = take(pooledFloats);
@@ -68,12 +82,17 @@ public final class BatchBuffer implements AutoCloseable {
 
     Layouts.set(batch, Layouts.BATCH, "num_tokens", shape.tokens());
     Layouts.set(batch, Layouts.BATCH, "num_sequences", shape.sequences());
+    Layouts.set(batch, Layouts.BATCH, "num_images", shape.images());
+    Layouts.set(batch, Layouts.BATCH, "num_patches", shape.patches());
     Layouts.set(batch, Layouts.BATCH, "num_pooled", shape.pooled());
     Layouts.set(batch, Layouts.BATCH, "num_multi_vector", shape.multiVectorRanges());
     Layouts.set(batch, Layouts.BATCH, "token_ids", tokenIds);
     Layouts.set(batch, Layouts.BATCH, "position_ids", positionIds);
     Layouts.set(batch, Layouts.BATCH, "cu_seqlens", cuSeqlens);
     Layouts.set(batch, Layouts.BATCH, "adapters", adapters);
+    Layouts.set(batch, Layouts.BATCH, "patches", patches);
+    Layouts.set(batch, Layouts.BATCH, "grid_thw", gridThw);
+    Layouts.set(batch, Layouts.BATCH, "image_rows", imageRows);
     Layouts.set(batch, Layouts.BATCH, "pooled_ranges", pooledRanges);
     Layouts.set(batch, Layouts.BATCH, "multi_vector_ranges", multiVectorRanges);
     Layouts.set(batch, Layouts.BATCH, "cancel", cancel);
@@ -101,6 +120,21 @@ public final class BatchBuffer implements AutoCloseable {
   /** [sequences] int32, -1: none. */
   public MemorySegment adapters() {
     return adapters;
+  }
+
+  /** [patches][patch values] float32, pictures one after another. */
+  public MemorySegment patches() {
+    return patches;
+  }
+
+  /** [images][3] int32: temporal, height, width in patches. */
+  public MemorySegment gridThw() {
+    return gridThw;
+  }
+
+  /** [imageTokens] int32: the token each merged patch replaces. */
+  public MemorySegment imageRows() {
+    return imageRows;
   }
 
   /** [pooled][2] int32, half-open token ranges. */

@@ -89,6 +89,14 @@ public final class GgufValue {
     return values;
   }
 
+  /** An array of 32-bit floats. */
+  public float[] floats() {
+    require(type == ARRAY && elementType == F32, "an array of 32-bit floats");
+    float[] values = new float[length()];
+    for (int i = 0; i < values.length; i++) values[i] = bytes.get(FLOAT, 4L * i);
+    return values;
+  }
+
   /** An array of strings. */
   public String[] strings() {
     require(type == ARRAY && elementType == STRING, "an array of strings");

@@ -15,11 +15,17 @@ public final class TextPrompt {
    */
   public static String of(Task task, Prompt prompt, String text) {
     checkPaired(text);
-    boolean passage = prompt == Prompt.PASSAGE && task != Task.TEXT_MATCHING;
-    return (passage ? "Passage: " : "Query: ") + text;
+    return prefix(task, prompt) + text;
   }
 
-  private static void checkPaired(String text) {
+  /** The words alone. */
+  public static String prefix(Task task, Prompt prompt) {
+    boolean passage = prompt == Prompt.PASSAGE && task != Task.TEXT_MATCHING;
+    return passage ? "Passage: " : "Query: ";
+  }
+
+  /** Refuses an unpaired surrogate, naming its index. */
+  public static void checkPaired(String text) {
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
       if (!Character.isSurrogate(c)) continue;
