@@ -46,7 +46,8 @@ record ModelConfig(
     if (published && multiVectorDim.isEmpty()) {
       throw Failure.bad(config.where(), "multi_vector_projector_dim is missing");
     }
-    return new ModelConfig(text, vision, published, multiVectorDim, matryoshkaDims(config, text), tasks(config), tokens);
+    return new ModelConfig(text, vision, published, multiVectorDim, matryoshkaDims(config, text), tasks(config),
+        tokens);
   }
 
   private static List<Integer> matryoshkaDims(JsonObject config, TextConfig text) {

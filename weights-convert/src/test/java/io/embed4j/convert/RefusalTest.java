@@ -125,8 +125,8 @@ class RefusalTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"config.json", "preprocessor_config.json", "tokenizer.json", MODEL, "adapters/adapter_config.json",
-      ADAPTERS})
+  @ValueSource(strings = {"config.json", "preprocessor_config.json", "tokenizer.json", MODEL,
+      "adapters/adapter_config.json", ADAPTERS})
   void aMissingFileIsNamed(String file) throws IOException {
     Files.delete(checkpoint.resolve(file));
     assertRefused(file.equals("tokenizer.json") ? "no tokenizer: expected tokenizer.json"
@@ -149,8 +149,8 @@ class RefusalTest {
       "adapters/adapter_model.safetensors, base_model.model.multi_vector_projector.lora_A.code.weight"})
   void aMissingTensorIsNamed(String file, String name) {
     Tensors.edit(checkpoint.resolve(file), tensors -> tensors.remove(name));
-    assertRefused("tensor " + name.replace("base_model.model.", "").replace(".weight", file.equals(MODEL) ? ".weight" : "")
-        + " is missing");
+    String flat = name.replace("base_model.model.", "");
+    assertRefused("tensor " + (file.equals(MODEL) ? flat : flat.replace(".weight", "")) + " is missing");
   }
 
   @Test
@@ -281,8 +281,9 @@ class RefusalTest {
     for (Map.Entry<String, JsonNode> entry : change.properties()) {
       String key = entry.getKey();
       if (entry.getValue().isNull()) into.remove(key);
-      else if (entry.getValue() instanceof ObjectNode object && into.get(key) instanceof ObjectNode inner) merge(inner, object);
-      else into.set(key, entry.getValue());
+      else if (entry.getValue() instanceof ObjectNode object && into.get(key) instanceof ObjectNode inner) {
+        merge(inner, object);
+      } else into.set(key, entry.getValue());
     }
   }
 }
