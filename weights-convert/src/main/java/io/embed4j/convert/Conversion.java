@@ -103,6 +103,7 @@ public final class Conversion {
   private List<FileContents> contents(Checkpoint checkpoint) {
     TensorSelection tensors = new TensorSelection(checkpoint.where(), checkpoint.tensors());
     TensorSelection adapters = new TensorSelection(checkpoint.where() + ": adapters", checkpoint.adapterTensors());
+    checkpoint.config().tokens().requireIn(checkpoint.where() + ": config.json", checkpoint.vocabulary());
     List<String> tasks = tasks(checkpoint);
     List<FileContents> files = new ArrayList<>();
     files.add(TextFile.contents(checkpoint, tensors, type, tasks));

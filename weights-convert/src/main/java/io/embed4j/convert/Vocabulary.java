@@ -84,12 +84,6 @@ record Vocabulary(
     }
   }
 
-  /** The id of a token, or nothing. */
-  Optional<Integer> id(String token) {
-    int id = tokens.indexOf(token);
-    return id < 0 ? Optional.empty() : Optional.of(id);
-  }
-
   private static void put(String where, List<String> tokens, List<Integer> types, int id, String token, Kind kind) {
     if (id < 0 || id >= tokens.size()) {
       throw Failure.bad(where, "token \"" + token + "\" has id " + id + ", expected 0 to " + (tokens.size() - 1)

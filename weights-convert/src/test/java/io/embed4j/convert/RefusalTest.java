@@ -69,6 +69,7 @@ class RefusalTest {
       "config.json | {\"vocab_size\":289} | model.embed_tokens.weight has shape [288, 256], expected [289, 256]",
       "config.json | {\"vocab_size\":270} | has id 270, expected 0 to 269",
       "config.json | {\"image_token_id\":288} | image_token_id is 288, expected a whole number from 0 to 287",
+      "config.json | {\"image_token_id\":268} | image_token_id is 268, in the tokenizer \"<",
       "config.json | {\"text_config\":{\"hidden_size\":512}} | hidden_size is 512 here but 256 elsewhere",
       "config.json | {\"text_config\":{\"rope_scaling\":{\"mrope_section\":[24,16,24]}}} | mrope_section is [24,16,24] here",
       "config.json | {\"text_config\":{\"rope_theta\":10000}} | both spellings must agree",
