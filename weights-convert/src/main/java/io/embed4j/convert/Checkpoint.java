@@ -12,9 +12,6 @@ interface Checkpoint extends AutoCloseable {
   /** What the files call the model: general.name. */
   String name();
 
-  /** Where it lies, for messages. */
-  String where();
-
   ModelConfig config();
 
   Preprocessing preprocessing();

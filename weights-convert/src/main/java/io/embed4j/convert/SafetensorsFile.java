@@ -11,7 +11,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -114,7 +113,7 @@ final class SafetensorsFile implements AutoCloseable {
       }
     });
     requireTiled(found.values().stream().toList(), dataOffset, fileBytes);
-    return Collections.unmodifiableMap(found);
+    return Map.copyOf(found);
   }
 
   private Stored stored(String name, JsonNode node, long dataOffset) {

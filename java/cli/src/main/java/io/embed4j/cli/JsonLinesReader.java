@@ -114,7 +114,7 @@ final class JsonLinesReader implements Items {
       line = Json.MAPPER.readTree(buffer, from, length);
     } catch (JacksonException e) {
       return malformed(NullNode.instance, e.getOriginalMessage() + column(e));
-    } catch (IOException e) {
+    } catch (IOException | NumberFormatException e) { // the latter for an exponent that no BigDecimal has
       return malformed(NullNode.instance, e.getMessage());
     }
     if (!line.isObject()) return malformed(NullNode.instance, "expected an object {\"id\": ..., \"text\": \"...\"}");

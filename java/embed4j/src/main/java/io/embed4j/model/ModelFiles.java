@@ -67,6 +67,7 @@ public record ModelFiles(Path text, Path vision, Path multiVector, Map<Task, Pat
     try (GgufFile file = GgufFile.open(text)) {
       TextFile textFile = new TextFile(file);
       textFile.requireQwen2Tokenizer();
+      if (Files.isDirectory(path)) requireAdapters(path, textFile.listedTasks(), adapters);
       int hiddenSize = textFile.size("embedding_length");
       List<FileInfo> files = new ArrayList<>(List.of(fileInfo("text", file)));
       if (vision != null) files.add(vision(vision, hiddenSize));
@@ -76,6 +77,14 @@ public record ModelFiles(Path text, Path vision, Path multiVector, Map<Task, Pat
       List<Task> tasks = adapters.isEmpty() ? merged.stream().toList() : List.copyOf(adapters.keySet());
       return new ModelFiles(text, vision, multiVector, adapters, info(path, textFile, hiddenSize, multiVectorDim, tasks,
           merged, List.copyOf(files)));
+    }
+  }
+
+  private static void requireAdapters(Path directory, List<Task> listed, Map<Task, Path> adapters) {
+    for (Task task : listed) {
+      if (adapters.containsKey(task)) continue;
+      throw new EmbeddingException(EmbeddingException.BAD_MODEL, directory + " has no " + adapterName(task)
+          + ", but its " + TEXT + " lists the task " + task + ": convert the checkpoint again, or copy the file back");
     }
   }
 

@@ -4,7 +4,6 @@ import io.embed4j.Task;
 import io.embed4j.ffm.GgufFile;
 import io.embed4j.ffm.GgufValue;
 import io.embed4j.tokenizer.Tokenizer;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -87,11 +86,12 @@ public final class TextFile {
 
   /** The tasks the converted checkpoint has adapters for; empty for a file that Embed4J did not write. */
   List<Task> listedTasks() {
-    return keys.find("embed4j.task_names").map(GgufValue::strings).map(names -> {
-      List<Task> tasks = new ArrayList<>();
-      for (String name : names) tasks.add(Task.of(name));
-      return List.copyOf(tasks);
-    }).orElse(List.of());
+    String[] names = keys.find("embed4j.task_names").map(GgufValue::strings).orElse(new String[0]);
+    List<String> known = Arrays.stream(Task.values()).map(Task::label).toList();
+    for (String name : names) {
+      if (!known.contains(name)) throw keys.unsupported("lists the task \"" + name + "\", expected only " + known);
+    }
+    return Arrays.stream(names).map(Task::of).toList();
   }
 
   /** The task that general.name, general.finetune or the file's name speaks of, when they speak of one only. */
