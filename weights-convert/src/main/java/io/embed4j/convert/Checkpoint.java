@@ -12,6 +12,9 @@ interface Checkpoint extends AutoCloseable {
   /** What the files call the model: general.name. */
   String name();
 
+  /** Where it lies, for messages. */
+  String where();
+
   ModelConfig config();
 
   Preprocessing preprocessing();

@@ -60,6 +60,11 @@ final class CheckpointDirectory implements Checkpoint {
   }
 
   @Override
+  public String where() {
+    return directory.toString();
+  }
+
+  @Override
   public ModelConfig config() {
     return config;
   }
@@ -140,7 +145,8 @@ final class CheckpointDirectory implements Checkpoint {
         ? names
         : names.stream().filter(config.taskNames()::contains).toList();
     if (tasks.size() != 1 || names.size() > 2) {
-      throw Failure.bad(where, name + " names no task, expected one of task_names in config.json: " + config.taskNames());
+      throw Failure.bad(where, name + " names no task, expected one of task_names in config.json: "
+          + config.taskNames());
     }
     ModelConfig.requireFileName(where, tasks.getFirst());
     return flat(parts.group(1)) + ".lora_" + parts.group(2) + "." + tasks.getFirst();

@@ -12,7 +12,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Turns a checkpoint into a directory of GGUF files: text.gguf, vision.gguf, multivector.gguf and one
- * adapter-&lt;task&gt;.gguf per task. Memory does not grow with the model: rows are read, encoded and written in slices.
+ * adapter-&lt;task&gt;.gguf per task. Memory does not grow with the model: rows are read, encoded and written in
+ * slices.
  *
  * <p>Set up by one thread, then run once. The files appear together at the end; a run that fails or is interrupted
  * leaves none of them.
@@ -100,8 +101,9 @@ public final class Conversion {
 
   /** Everything is looked up and checked before the first byte is written. */
   private List<FileContents> contents(Checkpoint checkpoint) {
-    TensorSelection tensors = new TensorSelection("the checkpoint", checkpoint.tensors());
-    TensorSelection adapters = new TensorSelection("the adapters", checkpoint.adapterTensors());
+    TensorSelection tensors = new TensorSelection(checkpoint.where(), checkpoint.tensors());
+    TensorSelection adapters = new TensorSelection(checkpoint.where() + ": adapters", checkpoint.adapterTensors());
+    checkpoint.config().tokens().requireIn(checkpoint.where() + ": config.json", checkpoint.vocabulary());
     List<String> tasks = tasks(checkpoint);
     List<FileContents> files = new ArrayList<>();
     files.add(TextFile.contents(checkpoint, tensors, type, tasks));
@@ -111,7 +113,7 @@ public final class Conversion {
     checkpoint.adapterConfig().ifPresent(config -> {
       for (String task : tasks) files.add(AdapterFile.contents(checkpoint, config, adapters, type, task));
     });
-    skipOutput(checkpoint, tensors);
+    skipOutput(checkpoint.config().text(), tensors);
     tensors.requireAllTaken();
     adapters.requireAllTaken();
     return files;
@@ -130,16 +132,10 @@ public final class Conversion {
         .toList();
   }
 
-  /** An output matrix is of no use to embeddings; only one that repeats the embedding may be left out. */
-  private static void skipOutput(Checkpoint checkpoint, TensorSelection tensors) {
-    TextConfig text = checkpoint.config().text();
-    boolean output = tensors.has("lm_head.weight");
-    if (!text.tieWordEmbeddings()) {
-      throw Failure.unsupported("config.json", "tie_word_embeddings is false; only true is implemented");
-    }
-    if (output) {
-      tensors.take("lm_head.weight", text.vocabSize(), text.hiddenSize());
-      LOG.info("lm_head.weight is left out: tie_word_embeddings says that it repeats the embedding");
-    }
+  /** An output matrix is of no use to embeddings, and config.json has said that it repeats the embedding. */
+  private static void skipOutput(TextConfig text, TensorSelection tensors) {
+    if (!tensors.has("lm_head.weight")) return;
+    tensors.take("lm_head.weight", text.vocabSize(), text.hiddenSize());
+    LOG.info("lm_head.weight is left out: it repeats the embedding (tie_word_embeddings)");
   }
 }

@@ -38,6 +38,6 @@ final class Failure {
   }
 
   static EmbeddingException cancelled() {
-    return new EmbeddingException(EmbeddingException.CANCELLED, "the conversion was interrupted; nothing was written");
+    return new EmbeddingException(EmbeddingException.CANCELLED, "interrupted; nothing was changed");
   }
 }

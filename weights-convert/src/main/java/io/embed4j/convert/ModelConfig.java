@@ -27,7 +27,22 @@ record ModelConfig(
   static final String PUBLISHED_NAME = "jina-embeddings-v4";
 
   /** Token ids that config.json repeats from the tokenizer. */
-  record TokenIds(int image, int visionStart, int visionEnd) {}
+  record TokenIds(int image, int visionStart, int visionEnd) {
+    /** Refuses ids that mean other tokens in the tokenizer: prompts are made of its tokens. */
+    void requireIn(String where, Vocabulary vocabulary) {
+      require(where, vocabulary, "image_token_id", image, "<|image_pad|>");
+      require(where, vocabulary, "vision_start_token_id", visionStart, "<|vision_start|>");
+      require(where, vocabulary, "vision_end_token_id", visionEnd, "<|vision_end|>");
+    }
+
+    private static void require(String where, Vocabulary vocabulary, String key, int id, String expected) {
+      String token = vocabulary.tokens().get(id);
+      if (!token.equals(expected)) {
+        throw Failure.bad(where, key + " is " + id + ", in the tokenizer \"" + token + "\"; expected the id of "
+            + expected);
+      }
+    }
+  }
 
   static ModelConfig of(JsonObject config) {
     config.only("model_type", "qwen2_5_vl", true);
@@ -46,7 +61,8 @@ record ModelConfig(
     if (published && multiVectorDim.isEmpty()) {
       throw Failure.bad(config.where(), "multi_vector_projector_dim is missing");
     }
-    return new ModelConfig(text, vision, published, multiVectorDim, matryoshkaDims(config, text), tasks(config), tokens);
+    return new ModelConfig(text, vision, published, multiVectorDim, matryoshkaDims(config, text), tasks(config),
+        tokens);
   }
 
   private static List<Integer> matryoshkaDims(JsonObject config, TextConfig text) {

@@ -11,6 +11,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -113,7 +114,7 @@ final class SafetensorsFile implements AutoCloseable {
       }
     });
     requireTiled(found.values().stream().toList(), dataOffset, fileBytes);
-    return Map.copyOf(found);
+    return Collections.unmodifiableMap(found);
   }
 
   private Stored stored(String name, JsonNode node, long dataOffset) {

@@ -21,7 +21,8 @@ record SafetensorsIndex(List<Path> files) {
     for (String tensor : map.keys()) {
       String file = map.text(tensor);
       if (!file.matches("[A-Za-z0-9._-]+\\.safetensors")) {
-        throw Failure.bad(map.where(), tensor + " is in \"" + file + "\", expected a .safetensors file beside the index");
+        throw Failure.bad(map.where(), tensor + " is in \"" + file
+            + "\", expected a .safetensors file beside the index");
       }
       expected.computeIfAbsent(index.resolveSibling(file), key -> new TreeSet<>()).add(tensor);
     }
@@ -37,11 +38,14 @@ record SafetensorsIndex(List<Path> files) {
   private static void requireTensors(Path file, Set<String> expected) {
     try (SafetensorsFile shard = SafetensorsFile.open(file)) {
       for (String tensor : expected) {
-        if (!shard.tensors().containsKey(tensor)) throw Failure.bad(file.toString(), tensor + " is missing, although the "
-            + "index says it is here");
+        if (!shard.tensors().containsKey(tensor)) {
+          throw Failure.bad(file.toString(), tensor + " is missing, although the index says it is here");
+        }
       }
       for (String tensor : shard.tensors().keySet()) {
-        if (!expected.contains(tensor)) throw Failure.bad(file.toString(), tensor + " is not in the index");
+        if (!expected.contains(tensor)) {
+          throw Failure.bad(file.toString(), tensor + " is not in the index");
+        }
       }
     }
   }

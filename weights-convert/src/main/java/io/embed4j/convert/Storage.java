@@ -2,7 +2,9 @@ package io.embed4j.convert;
 
 import io.embed4j.ffm.TensorType;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,7 +33,7 @@ final class Storage {
     return dividing(name, weights == WeightType.Q4_K_M ? TensorType.Q6_K : weights.matrix(), cols);
   }
 
-  /** A value or down projection: the mix gives those of the first and last eighth and of every third layer more bits. */
+  /** A value or down projection: the mix gives more bits to those of the first and last eighth and of every third. */
   TensorType sensitive(String name, int layer, int layers, long cols) {
     boolean more = layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
     return dividing(name, weights == WeightType.Q4_K_M && more ? TensorType.Q6_K : weights.matrix(), cols);
@@ -39,8 +41,10 @@ final class Storage {
 
   /** Says once which matrices of a file are stored otherwise than asked. */
   void report(String file) {
-    fallbacks.forEach((type, names) -> LOG.info("{}: rows not divisible into blocks, stored as {}: {}", file,
-        type.name().toLowerCase(java.util.Locale.ROOT), names));
+    fallbacks.forEach((type, names) -> LOG.info("{}: stored as {}, since blocks do not divide their rows: {}", file,
+        type.name().toLowerCase(Locale.ROOT), names.entrySet().stream()
+            .map(name -> name.getValue() + " x " + name.getKey())
+            .collect(Collectors.joining(", "))));
   }
 
   private TensorType dividing(String name, TensorType wanted, long cols) {

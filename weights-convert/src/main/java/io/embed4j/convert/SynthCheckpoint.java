@@ -111,7 +111,7 @@ public final class SynthCheckpoint {
   }
 
   private JsonObject parsed(String name) {
-    return JsonObject.parse("synthetic checkpoint: " + name, json.get(name));
+    return JsonObject.parse(SynthTensor.WHERE + ": " + name, json.get(name));
   }
 
   private static Map<String, CheckpointTensor> byName(List<SynthTensor> tensors) {
@@ -129,6 +129,11 @@ public final class SynthCheckpoint {
     @Override
     public String name() {
       return ModelConfig.PUBLISHED_NAME;
+    }
+
+    @Override
+    public String where() {
+      return SynthTensor.WHERE;
     }
 
     @Override

@@ -20,6 +20,9 @@ import java.nio.charset.StandardCharsets;
  * @param name in the flat style, whatever style the checkpoint is written in
  */
 record SynthTensor(String name, Shape shape, double mean, double deviation, long seed) implements CheckpointTensor {
+  /** In place of a file's name in messages. */
+  static final String WHERE = "synthetic checkpoint";
+
   private static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
   private static final double SQRT_3 = Math.sqrt(3);
 
@@ -29,7 +32,7 @@ record SynthTensor(String name, Shape shape, double mean, double deviation, long
 
   @Override
   public String where() {
-    return "synthetic checkpoint";
+    return WHERE;
   }
 
   @Override

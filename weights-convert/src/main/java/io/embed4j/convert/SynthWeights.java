@@ -3,7 +3,10 @@ package io.embed4j.convert;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The tensors of a synthetic model: names and shapes of the published checkpoint, deviations that keep activations sane. */
+/**
+ * The tensors of a synthetic model: names and shapes of the published checkpoint, deviations that keep activations in
+ * the range of a trained model.
+ */
 final class SynthWeights {
   static final List<String> TASKS = List.of("retrieval", "text-matching", "code");
   static final int RANK = 32;

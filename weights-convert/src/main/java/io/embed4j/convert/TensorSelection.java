@@ -9,12 +9,12 @@ import java.util.Set;
 /** Hands out a checkpoint's tensors by name and shape and knows in the end which of them nobody asked for. */
 final class TensorSelection {
   private final Map<String, CheckpointTensor> tensors;
-  private final String kind;
+  private final String where;
   private final Set<String> taken = new HashSet<>();
 
-  /** @param kind what these tensors are, for messages */
-  TensorSelection(String kind, Map<String, CheckpointTensor> tensors) {
-    this.kind = kind;
+  /** @param where they come from, for messages */
+  TensorSelection(String where, Map<String, CheckpointTensor> tensors) {
+    this.where = where;
     this.tensors = tensors;
   }
 
@@ -26,7 +26,7 @@ final class TensorSelection {
   CheckpointTensor take(String name, long... extents) {
     CheckpointTensor tensor = tensors.get(name);
     if (tensor == null) {
-      throw Failure.bad(kind, "tensor " + name + " is missing, expected shape " + Shape.of(extents));
+      throw Failure.bad(where, "tensor " + name + " is missing, expected shape " + Shape.of(extents));
     }
     if (!tensor.shape().equals(Shape.of(extents))) {
       throw Failure.bad(tensor.where(), tensor.name() + " has shape " + tensor.shape() + ", expected "
@@ -44,7 +44,7 @@ final class TensorSelection {
     });
     if (!left.isEmpty()) {
       String others = left.size() == 1 ? "" : " and " + (left.size() - 1) + " more";
-      throw Failure.bad(kind, "unknown tensor " + left.stream().sorted().findFirst().orElseThrow() + others);
+      throw Failure.bad(where, "unknown tensor " + left.stream().sorted().findFirst().orElseThrow() + others);
     }
   }
 }

@@ -11,7 +11,6 @@ import java.util.Optional;
  * text_config, the published model both: where both are present they must agree.
  *
  * @param ropeSections rotary pairs for the temporal, height and width position; together half of the head size
- * @param tieWordEmbeddings whether lm_head.weight would repeat the embedding; absent counts as tied
  */
 record TextConfig(
     int hiddenSize,
@@ -24,7 +23,6 @@ record TextConfig(
     double rmsNormEps,
     double ropeTheta,
     List<Integer> ropeSections,
-    boolean tieWordEmbeddings,
     Optional<Integer> bosTokenId,
     Optional<Integer> eosTokenId) {
 
@@ -52,18 +50,20 @@ record TextConfig(
     text.only("head_dim", hidden / heads, true);
     List<Integer> sections = text.integers("mrope_section", 0, hidden);
     if (sections.size() != 3 || sections.stream().mapToInt(Integer::intValue).sum() * 2 != hidden / heads) {
-      throw Failure.bad(text.where(), "mrope_section is " + sections + ", expected 3 numbers that sum to half of the head"
-          + " size " + hidden / heads);
+      throw Failure.bad(text.where(), "mrope_section is " + sections + ", expected 3 numbers that sum to half of the"
+          + " head size " + hidden / heads);
     }
     double eps = text.number("rms_norm_eps");
     double theta = text.number("rope_theta");
     if (eps <= 0 || theta <= 0) {
-      throw Failure.bad(text.where(), "rms_norm_eps " + eps + " and rope_theta " + theta + ", expected numbers above 0");
+      throw Failure.bad(text.where(), "rms_norm_eps " + eps + " and rope_theta " + theta
+          + ", expected numbers above 0");
     }
+    first(config, "tie_word_embeddings").ifPresent(from -> from.only("tie_word_embeddings", true, false));
+    int vocab = (int) text.integer("vocab_size", 1, 1 << 20);
     return new TextConfig(hidden, text.extent("intermediate_size"), (int) text.integer("num_hidden_layers", 1, 4096),
-        heads, kvHeads, text.extent("vocab_size"), text.extent("max_position_embeddings"), eps, theta, sections,
-        first(config, "tie_word_embeddings").map(from -> from.flag("tie_word_embeddings", true)).orElse(true),
-        tokenId(config, "bos_token_id"), tokenId(config, "eos_token_id"));
+        heads, kvHeads, vocab, text.extent("max_position_embeddings"), eps, theta, sections,
+        tokenId(config, "bos_token_id", vocab), tokenId(config, "eos_token_id", vocab));
   }
 
   int headDim() {
@@ -77,10 +77,10 @@ record TextConfig(
   }
 
   /** Generation settings may list several ids; those are of no use here. */
-  private static Optional<Integer> tokenId(JsonObject config, String key) {
+  private static Optional<Integer> tokenId(JsonObject config, String key, int vocab) {
     return first(config, key)
         .filter(from -> from.node().get(key).isIntegralNumber())
-        .map(from -> (int) from.integer(key, 0, Integer.MAX_VALUE));
+        .map(from -> (int) from.integer(key, 0, vocab - 1));
   }
 
   /** The keys of both spellings in one object, the rotary settings opened up. */

@@ -66,7 +66,8 @@ final class TokenizerFiles {
         "vocab.json and merges.txt need tokenizer_config.json beside them"));
     String type = named.text("tokenizer_class");
     if (!type.equals("Qwen2Tokenizer") && !type.equals("Qwen2TokenizerFast")) {
-      throw Failure.unsupported(named.where(), "tokenizer_class is \"" + type + "\"; only Qwen2Tokenizer is implemented");
+      throw Failure.unsupported(named.where(), "tokenizer_class is \"" + type
+          + "\"; only Qwen2Tokenizer is implemented");
     }
     List<Vocabulary.AddedToken> added = new ArrayList<>();
     named.optionalObject("added_tokens_decoder").ifPresent(tokens -> {

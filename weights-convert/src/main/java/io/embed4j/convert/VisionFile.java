@@ -22,14 +22,15 @@ final class VisionFile {
 
   static FileContents contents(Checkpoint checkpoint, TensorSelection tensors, WeightType weights) {
     WeightType stored = weights.ofVision();
-    if (stored != weights) LOG.info("{}: stored as {}, not {}: it is small and smaller types harm it", NAME, stored, weights);
+    if (stored != weights) LOG.info("{}: stored as {}, since {} harms it more than it saves", NAME, stored, weights);
     Storage storage = new Storage(stored);
     List<OutputTensor> out = tensors(checkpoint.config(), tensors, storage, stored);
     storage.report(NAME);
     return GgufContents.of(NAME, metadata(checkpoint, stored), out);
   }
 
-  private static List<OutputTensor> tensors(ModelConfig config, TensorSelection in, Storage storage, WeightType stored) {
+  private static List<OutputTensor> tensors(ModelConfig config, TensorSelection in, Storage storage,
+      WeightType stored) {
     List<OutputTensor> out = new ArrayList<>();
     VisionConfig vision = config.vision();
     long hidden = vision.hiddenSize();

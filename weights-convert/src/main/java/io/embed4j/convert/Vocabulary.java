@@ -69,7 +69,8 @@ record Vocabulary(
     for (int id = 0; id < tokens.size(); id++) {
       if (tokens.get(id) == null) tokens.set(id, "[PAD" + id + "]");
     }
-    return new Vocabulary(tokens, types, merges.stream().map(Merge::toString).toList(), special(added, settings, config),
+    return new Vocabulary(tokens, types, merges.stream().map(Merge::toString).toList(),
+        special(added, settings, config),
         settings.map(from -> from.flag("add_bos_token", false)).orElse(false),
         settings.filter(from -> from.has("chat_template") && from.node().get("chat_template").isTextual())
             .map(from -> from.text("chat_template")));
@@ -81,12 +82,6 @@ record Vocabulary(
     public String toString() {
       return left + " " + right;
     }
-  }
-
-  /** The id of a token, or nothing. */
-  Optional<Integer> id(String token) {
-    int id = tokens.indexOf(token);
-    return id < 0 ? Optional.empty() : Optional.of(id);
   }
 
   private static void put(String where, List<String> tokens, List<Integer> types, int id, String token, Kind kind) {
@@ -112,7 +107,8 @@ record Vocabulary(
   }
 
   /** tokenizer_config.json names the tokens; config.json gives ids for those it leaves out (gguf-py, SpecialVocab). */
-  private static Map<String, Integer> special(List<AddedToken> added, Optional<JsonObject> settings, TextConfig config) {
+  private static Map<String, Integer> special(List<AddedToken> added, Optional<JsonObject> settings,
+      TextConfig config) {
     Map<String, Integer> special = new LinkedHashMap<>();
     settings.ifPresent(from -> {
       for (String role : List.of("bos", "eos", "unk", "sep", "pad")) {
@@ -130,6 +126,7 @@ record Vocabulary(
   /** A token is written as its text or as an object that holds it. */
   private static Optional<String> content(JsonObject settings, String key) {
     if (!settings.has(key)) return Optional.empty();
-    return Optional.of(settings.node().get(key).isTextual() ? settings.text(key) : settings.object(key).text("content"));
+    boolean plain = settings.node().get(key).isTextual();
+    return Optional.of(plain ? settings.text(key) : settings.object(key).text("content"));
   }
 }

@@ -39,9 +39,11 @@ class ConversionTest {
 
     Map<String, float[]> text = floats(out.resolve("text.gguf"));
     assertArrayEquals(model.get("model.embed_tokens.weight").values(), text.get("token_embd.weight"));
-    assertArrayEquals(model.get("model.layers.2.self_attn.o_proj.weight").values(), text.get("blk.2.attn_output.weight"));
+    assertArrayEquals(model.get("model.layers.2.self_attn.o_proj.weight").values(),
+        text.get("blk.2.attn_output.weight"));
     assertArrayEquals(model.get("model.layers.1.self_attn.k_proj.bias").values(), text.get("blk.1.attn_k.bias"));
-    assertArrayEquals(model.get("model.layers.2.post_attention_layernorm.weight").values(), text.get("blk.2.ffn_norm.weight"));
+    assertArrayEquals(model.get("model.layers.2.post_attention_layernorm.weight").values(),
+        text.get("blk.2.ffn_norm.weight"));
     assertArrayEquals(model.get("model.layers.1.mlp.down_proj.weight").values(), text.get("blk.1.ffn_down.weight"));
     assertArrayEquals(model.get("model.norm.weight").values(), text.get("output_norm.weight"));
     assertEquals(12 * MiniModel.CONFIG.layers() + 2, text.size());
@@ -98,7 +100,7 @@ class ConversionTest {
     assertEquals(TensorType.F32, types(out.resolve("multivector.gguf")).get("multivector.bias"));
   }
 
-  /** The published q4_k_m file of a 36-layer model: the same layers get more bits for the value and down projections. */
+  /** llama.cpp's use_more_bits for 36 layers. */
   @Test
   void theMixGivesSomeLayersMoreBits() {
     Storage storage = new Storage(WeightType.Q4_K_M);
@@ -122,7 +124,8 @@ class ConversionTest {
       assertEquals(1e6, text.metadata().get("qwen2vl.rope.freq_base").floating());
       assertEquals(List.of(128, 256), ints(text, "embed4j.matryoshka_dims"));
       assertEquals(List.of(16, 24, 24, 0), ints(text, "qwen2vl.rope.dimension_sections"));
-      assertEquals(List.of("retrieval", "text-matching", "code"), List.of(text.metadata().get("embed4j.task_names").strings()));
+      assertEquals(List.of("retrieval", "text-matching", "code"),
+          List.of(text.metadata().get("embed4j.task_names").strings()));
       List<String> tokens = List.of(text.metadata().get("tokenizer.ggml.tokens").strings());
       List<Integer> kinds = ints(text, "tokenizer.ggml.token_type");
       assertEquals(MiniModel.VOCAB, tokens.size());
@@ -168,7 +171,8 @@ class ConversionTest {
     assertEquals(expected, hashes(convert(sharded(copy(flat, "sharded")), WeightType.Q4_K_M)), "sharded");
     assertEquals(expected, hashes(convert(published(copy(flat, "published")), WeightType.Q4_K_M)), "published");
     assertEquals(expected, hashes(convert(vocabAndMerges(copy(flat, "vocab")), WeightType.Q4_K_M)), "vocab.json");
-    assertEquals(expected, hashes(convert(renamedAdapters(copy(flat, "a"), "default."), WeightType.Q4_K_M)), "adapter name");
+    assertEquals(expected, hashes(convert(renamedAdapters(copy(flat, "named"), "default."), WeightType.Q4_K_M)),
+        "adapter name");
     Path f32 = copy(flat, "f32");
     Tensors.edit(f32.resolve("model.safetensors"), tensors -> tensors.replaceAll((name, tensor) -> tensor.as("F32")));
     assertEquals(expected, hashes(convert(f32, WeightType.Q4_K_M)), "float32");
@@ -196,7 +200,8 @@ class ConversionTest {
   @Test
   void mergedCheckpointHasNoAdapterFiles() throws IOException {
     Path merged = merged(MiniModel.write(temp.resolve("jina-embeddings-v4-vllm-code")));
-    Tensors.edit(merged.resolve("model.safetensors"), tensors -> tensors.keySet().removeIf(name -> name.startsWith("multi")));
+    Tensors.edit(merged.resolve("model.safetensors"),
+        tensors -> tensors.keySet().removeIf(name -> name.startsWith("multi")));
     Path out = convert(merged, WeightType.BF16);
     assertEquals(Set.of("text.gguf", "vision.gguf"), hashes(out).keySet());
     try (GgufFile text = GgufFile.open(out.resolve("text.gguf"))) {

@@ -69,6 +69,7 @@ class RefusalTest {
       "config.json | {\"vocab_size\":289} | model.embed_tokens.weight has shape [288, 256], expected [289, 256]",
       "config.json | {\"vocab_size\":270} | has id 270, expected 0 to 269",
       "config.json | {\"image_token_id\":288} | image_token_id is 288, expected a whole number from 0 to 287",
+      "config.json | {\"image_token_id\":268} | image_token_id is 268, in the tokenizer \"<",
       "config.json | {\"text_config\":{\"hidden_size\":512}} | hidden_size is 512 here but 256 elsewhere",
       "config.json | {\"text_config\":{\"rope_scaling\":{\"mrope_section\":[24,16,24]}}} | mrope_section is [24,16,24] here",
       "config.json | {\"text_config\":{\"rope_theta\":10000}} | both spellings must agree",
@@ -125,8 +126,8 @@ class RefusalTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"config.json", "preprocessor_config.json", "tokenizer.json", MODEL, "adapters/adapter_config.json",
-      ADAPTERS})
+  @ValueSource(strings = {"config.json", "preprocessor_config.json", "tokenizer.json", MODEL,
+      "adapters/adapter_config.json", ADAPTERS})
   void aMissingFileIsNamed(String file) throws IOException {
     Files.delete(checkpoint.resolve(file));
     assertRefused(file.equals("tokenizer.json") ? "no tokenizer: expected tokenizer.json"
@@ -149,8 +150,8 @@ class RefusalTest {
       "adapters/adapter_model.safetensors, base_model.model.multi_vector_projector.lora_A.code.weight"})
   void aMissingTensorIsNamed(String file, String name) {
     Tensors.edit(checkpoint.resolve(file), tensors -> tensors.remove(name));
-    assertRefused("tensor " + name.replace("base_model.model.", "").replace(".weight", file.equals(MODEL) ? ".weight" : "")
-        + " is missing");
+    String flat = name.replace("base_model.model.", "");
+    assertRefused("tensor " + (file.equals(MODEL) ? flat : flat.replace(".weight", "")) + " is missing");
   }
 
   @Test
@@ -281,8 +282,9 @@ class RefusalTest {
     for (Map.Entry<String, JsonNode> entry : change.properties()) {
       String key = entry.getKey();
       if (entry.getValue().isNull()) into.remove(key);
-      else if (entry.getValue() instanceof ObjectNode object && into.get(key) instanceof ObjectNode inner) merge(inner, object);
-      else into.set(key, entry.getValue());
+      else if (entry.getValue() instanceof ObjectNode object && into.get(key) instanceof ObjectNode inner) {
+        merge(inner, object);
+      } else into.set(key, entry.getValue());
     }
   }
 }

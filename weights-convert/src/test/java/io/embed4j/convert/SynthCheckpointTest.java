@@ -45,7 +45,7 @@ class SynthCheckpointTest {
   void namesFollowTheStyle() throws IOException {
     Path nested = MiniModel.write(temp.resolve("nested"), SynthConfig.Style.NESTED);
     Map<String, Tensors.Tensor> tensors = Tensors.read(nested.resolve("model.safetensors"));
-    assertTrue(tensors.containsKey("model.language_model.layers.0.self_attn.q_proj.weight"), () -> "" + tensors.keySet());
+    assertTrue(tensors.containsKey("model.language_model.layers.0.self_attn.q_proj.weight"));
     assertTrue(tensors.containsKey("model.visual.merger.ln_q.weight"));
     assertTrue(tensors.containsKey("multi_vector_projector.bias"));
     assertTrue(Tensors.read(nested.resolve("adapters/adapter_model.safetensors"))
@@ -77,7 +77,8 @@ class SynthCheckpointTest {
   void unknownNamesAreRefusedWithTheKnownOnes() {
     assertMessage("unknown config medium; known are tiny, small, full", () -> SynthConfig.of("medium"));
     assertMessage("unknown style round; known are flat, nested", () -> SynthConfig.Style.of("round"));
-    assertMessage("unknown weight type q3_k; known are f32, f16, bf16, q8_0, q6_k, q4_k_m", () -> WeightType.of("q3_k"));
+    assertMessage("unknown weight type q3_k; known are f32, f16, bf16, q8_0, q6_k, q4_k_m",
+        () -> WeightType.of("q3_k"));
   }
 
   private static void assertMessage(String expected, org.junit.jupiter.api.function.Executable code) {
