@@ -2,6 +2,7 @@ package io.embed4j.cli;
 
 import io.embed4j.EmbeddingException;
 import io.embed4j.EmbeddingModel;
+import java.io.IOException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -59,15 +60,11 @@ public final class Main implements Runnable {
     return new CommandLine.RunLast().execute(parsed);
   }
 
-  private int report(Exception e, CommandLine command, ParseResult parsed) throws Exception {
+  private int report(Exception e, CommandLine command, ParseResult parsed) {
     if (e instanceof OutputClosedException) return DONE;
-    if (verbose) e.printStackTrace(command.getErr());
-    String message = switch (e) {
-      case EmbeddingException known -> known.getMessage();
-      case UnusableException known -> known.getMessage();
-      default -> throw e;
-    };
-    command.getErr().println("embed4j " + command.getCommandName() + ": " + message);
+    boolean explained = e instanceof EmbeddingException || e instanceof UnusableException || e instanceof IOException;
+    if (verbose || !explained) e.printStackTrace(command.getErr());
+    command.getErr().println("embed4j " + command.getCommandName() + ": " + (explained ? e.getMessage() : e.toString()));
     return UNUSABLE;
   }
 
