@@ -73,6 +73,13 @@ final class ByteReader {
     return littleEndian ? second << 16 | first : first << 16 | second;
   }
 
+  /** As a signed number: what exceeds it is beyond any array, too, and negative. */
+  long u64() {
+    long first = u32();
+    long second = u32();
+    return littleEndian ? second << 32 | first : first << 32 | second;
+  }
+
   int s32() {
     return (int) u32();
   }

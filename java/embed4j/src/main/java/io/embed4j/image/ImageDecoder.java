@@ -81,7 +81,7 @@ public final class ImageDecoder {
       return PngDecoder.decode(bytes, limits);
     } else if (startsWith(bytes, 0, 'R', 'I', 'F', 'F') && startsWith(bytes, 8, 'W', 'E', 'B', 'P')) {
       return WebpDecoder.decode(bytes, limits);
-    } else if (startsWith(bytes, 0, 'I', 'I', 42, 0) || startsWith(bytes, 0, 'M', 'M', 0, 42)) {
+    } else if (isTiff(bytes)) {
       return TiffDecoder.decode(bytes, limits);
     } else if (startsWith(bytes, 0, 'G', 'I', 'F', '8')) {
       return GifDecoder.decode(bytes, limits);
@@ -92,6 +92,13 @@ public final class ImageDecoder {
         "the file begins with bytes %02x %02x %02x %02x, expected JPEG, PNG, WebP, TIFF, BMP or GIF%s",
         bytes[0], bytes[1], bytes[2], bytes[3],
         startsWith(bytes, 0, '%', 'P', 'D', 'F') ? "; this is a PDF" : "");
+  }
+
+  private static boolean isTiff(byte[] bytes) {
+    return startsWith(bytes, 0, 'I', 'I', 42, 0)
+        || startsWith(bytes, 0, 'M', 'M', 0, 42)
+        || startsWith(bytes, 0, 'I', 'I', 43, 0)
+        || startsWith(bytes, 0, 'M', 'M', 0, 43);
   }
 
   private static boolean startsWith(byte[] bytes, int offset, int... expected) {

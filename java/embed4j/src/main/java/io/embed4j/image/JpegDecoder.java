@@ -45,7 +45,7 @@ final class JpegDecoder {
     JpegDecoder decoder = new JpegDecoder(data);
     decoder.walk(limits);
     Conversion conversion = decoder.conversion();
-    Raster raster = ImageIoReaders.readRaster("jpeg", decoder.pixels.toByteArray());
+    Raster raster = ImageIoReaders.readJpegRaster(decoder.pixels.toByteArray());
     if (raster.getNumBands() != decoder.componentIds.length) {
       throw ImageException.bad(
           "the JPEG image was decoded to %d components, expected %d",

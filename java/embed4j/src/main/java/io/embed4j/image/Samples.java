@@ -1,7 +1,6 @@
 package io.embed4j.image;
 
 import java.awt.image.ComponentSampleModel;
-import java.awt.image.DataBuffer;
 import java.awt.image.DataBufferByte;
 import java.awt.image.Raster;
 
@@ -14,7 +13,6 @@ final class Samples {
   private final byte[] bytes; // the pixels themselves, where one array of interleaved bytes holds them
   private final ComponentSampleModel layout;
   private final int origin;
-  private final float[] floats;
 
   Samples(Raster raster) {
     this.raster = raster;
@@ -34,8 +32,6 @@ final class Samples {
       this.layout = null;
       this.origin = 0;
     }
-    this.floats =
-        raster.getTransferType() == DataBuffer.TYPE_FLOAT ? new float[raster.getWidth() * bands()] : null;
   }
 
   int width() {
@@ -50,15 +46,10 @@ final class Samples {
     return raster.getNumBands();
   }
 
-  /** Samples of row y (from 0) into row[width * bands], interleaved; floats are cut to 0..255 towards zero. */
+  /** Samples of row y (from 0) into row[width * bands], interleaved. */
   void row(int y, int[] row) {
     if (bytes != null) {
       bytesRow(y, row);
-    } else if (floats != null) {
-      raster.getPixels(raster.getMinX(), raster.getMinY() + y, width(), 1, floats);
-      for (int i = 0; i < floats.length; i++) {
-        row[i] = (int) Math.max(0, Math.min(floats[i], 255)); // NaN becomes 0
-      }
     } else {
       raster.getPixels(raster.getMinX(), raster.getMinY() + y, width(), 1, row);
     }

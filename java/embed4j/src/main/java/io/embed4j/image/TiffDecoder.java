@@ -1,5 +1,6 @@
 package io.embed4j.image;
 
+import com.twelvemonkeys.imageio.plugins.tiff.TIFFImageReaderSpi;
 import java.awt.image.BufferedImage;
 import java.awt.image.IndexColorModel;
 import java.io.IOException;
@@ -10,7 +11,7 @@ import java.util.Set;
 
 /**
  * TIFF, first page, turned as its orientation tag says (PIL does so for TIFF alone). The directory is read and checked
- * here, the JDK's reader gives the stored samples, and PIL's rules say what they mean.
+ * here, TwelveMonkeys' reader gives the stored samples, and PIL's rules say what they mean.
  */
 final class TiffDecoder {
   private static final int WIDTH = 256;
@@ -36,8 +37,13 @@ final class TiffDecoder {
   /** None, CCITT RLE, T.4, T.6, LZW, old and new JPEG, Deflate (two numbers), PackBits. */
   private static final Set<Long> COMPRESSIONS = Set.of(1L, 2L, 3L, 4L, 5L, 6L, 7L, 8L, 32773L, 32946L);
 
+  /** The reader wants a byte for every 512 it decodes to; a pixel has at most 16. */
+  private static final int PIXELS_PER_BYTE = 512 / 16;
+
   private static final int SHORT = 3;
   private static final int LONG = 4;
+  private static final int LONG8 = 16;
+  private static final int BIG_TIFF = 43;
 
   private static final int WHITE_IS_ZERO = 0;
   private static final int BLACK_IS_ZERO = 1;
@@ -45,7 +51,7 @@ final class TiffDecoder {
   private static final int PALETTE = 3;
   private static final int CMYK = 5;
   private static final int YCBCR = 6;
-  private static final int FLOAT = 3;
+  private static final int SIGNED = 2;
   private static final int PREMULTIPLIED_ALPHA = 1;
 
   private final byte[] data;
@@ -60,7 +66,11 @@ final class TiffDecoder {
     decoder.readDirectory();
     decoder.check(limits);
     Conversion conversion = decoder.conversion();
-    BufferedImage image = ImageIoReaders.read("tiff", data);
+    long pixels = decoder.value(WIDTH, 0) * decoder.value(HEIGHT, 0);
+    BufferedImage image =
+        ImageIoReaders.read(
+            new TIFFImageReaderSpi(),
+            new ImageIoReaders.ByteArrayStream(data, Math.max(data.length, pixels / PIXELS_PER_BYTE)));
     if (image.getColorModel() instanceof IndexColorModel colors && !decoder.tags.containsKey(COLOR_MAP)) {
       conversion = Conversion.palette(colors); // grey of less than 8 bits
     }
@@ -69,32 +79,38 @@ final class TiffDecoder {
   }
 
   private void readDirectory() {
-    ByteReader in = new ByteReader(data).littleEndian(data[0] == 'I').skip(4);
-    in.seek(in.u32());
-    for (int entries = in.u16(); entries > 0; entries--) {
+    ByteReader in = new ByteReader(data).littleEndian(data[0] == 'I').skip(2);
+    boolean big = in.u16() == BIG_TIFF;
+    in.seek(big ? in.skip(4).u64() : in.u32());
+    long entries = big ? in.u64() : in.u16();
+    for (; entries > 0; entries--) {
       int tag = in.u16();
       int type = in.u16();
-      long count = in.u32();
-      int next = in.position() + 4;
-      if (TAGS.contains(tag) && count > 0) {
-        if (type != SHORT && type != LONG) {
-          throw ImageException.bad("TIFF tag %d has type %d, expected 3 or 4", tag, type);
-        }
-        int bytes = type == SHORT ? 2 : 4;
-        if (count > data.length / bytes) {
-          throw ImageException.bad("TIFF tag %d has %d values, more than the file", tag, count);
-        }
-        if (count * bytes > 4) {
-          in.seek(in.u32());
-        }
-        long[] values = new long[(int) count];
-        for (int i = 0; i < count; i++) {
-          values[i] = type == SHORT ? in.u16() : in.u32();
-        }
-        tags.put(tag, values);
+      long count = big ? in.u64() : in.u32();
+      int next = in.position() + (big ? 8 : 4);
+      if (TAGS.contains(tag) && count != 0) {
+        readEntry(in, big, tag, type, count);
       }
       in.seek(next);
     }
+  }
+
+  private void readEntry(ByteReader in, boolean big, int tag, int type, long count) {
+    int bytes = type == SHORT ? 2 : type == LONG ? 4 : type == LONG8 ? 8 : 0;
+    if (bytes == 0) {
+      throw ImageException.bad("TIFF tag %d has type %d, expected 3, 4 or 16", tag, type);
+    }
+    if (count < 0 || count > data.length / bytes) {
+      throw ImageException.bad("TIFF tag %d has %d values, more than the file", tag, count);
+    }
+    if (count * bytes > (big ? 8 : 4)) {
+      in.seek(big ? in.u64() : in.u32());
+    }
+    long[] values = new long[(int) count];
+    for (int i = 0; i < count; i++) {
+      values[i] = type == SHORT ? in.u16() : type == LONG ? in.u32() : in.u64();
+    }
+    tags.put(tag, values);
   }
 
   private long value(int tag, long otherwise) {
@@ -140,10 +156,10 @@ final class TiffDecoder {
     long format = value(SAMPLE_FORMAT, 1);
     boolean equalDepths = Arrays.stream(depths).allMatch(depth -> depth == bits);
     Conversion conversion =
-        !equalDepths || format < 1 || format > FLOAT || samples > 8
+        !equalDepths || format < 1 || format > SIGNED || samples > 8
             ? null
             : switch (photometric) {
-              case WHITE_IS_ZERO, BLACK_IS_ZERO -> grey(photometric, bits, format);
+              case WHITE_IS_ZERO, BLACK_IS_ZERO -> grey(photometric, bits);
               case RGB -> samples >= 3 ? rgb(bits, samples) : null;
               case PALETTE -> bits <= 8 ? palette(bits) : null;
               case CMYK ->
@@ -159,14 +175,11 @@ final class TiffDecoder {
     return conversion;
   }
 
-  private static Conversion grey(int photometric, int bits, long format) {
-    if (format == FLOAT) {
-      return bits == 32 ? Conversion.GREY_CLIPPED : null;
-    }
+  private static Conversion grey(int photometric, int bits) {
     return switch (bits) {
       case 1, 2, 4 -> Conversion.GREY; // until the reader gives the colours of its indices
       case 8 -> Conversion.GREY;
-      // the JDK's reader turns white-is-zero round, PIL does not beyond 8 bits
+      // the reader turns white-is-zero round, PIL does not beyond 8 bits
       case 16 ->
           photometric == BLACK_IS_ZERO
               ? Conversion.GREY_CLIPPED

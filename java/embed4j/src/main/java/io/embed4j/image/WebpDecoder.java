@@ -4,7 +4,6 @@ import com.twelvemonkeys.imageio.plugins.webp.WebPImageReaderSpi;
 import java.awt.image.Raster;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import javax.imageio.ImageReader;
 
 /**
  * WebP, lossless (by TwelveMonkeys' reader) and lossy; of an animation the first frame on its canvas, the rest of
@@ -128,25 +127,13 @@ final class WebpDecoder {
     file.write(data, start, length);
     file.writeBytes(new byte[padded - length]);
     byte[] bytes = file.toByteArray();
-    // The reader refuses what it finds too well compressed, blank pages among them. Sizes were checked here already.
     ImageIoReaders.ByteArrayStream input =
-        new ImageIoReaders.ByteArrayStream(bytes) {
-          @Override
-          public long length() {
-            return Math.max(bytes.length, pixels);
-          }
-        };
-    ImageReader reader = new WebPImageReaderSpi().createReaderInstance(null);
-    try {
-      reader.setInput(input, false, true);
-      Raster raster = reader.read(0).getRaster();
-      if (input.overrun()) {
-        throw ImageException.bad("the WebP image is truncated: its data ends before its pixels");
-      }
-      return raster;
-    } finally {
-      reader.dispose();
+        new ImageIoReaders.ByteArrayStream(bytes, Math.max(bytes.length, pixels));
+    Raster raster = ImageIoReaders.read(new WebPImageReaderSpi(), input).getRaster();
+    if (input.overrun()) {
+      throw ImageException.bad("the WebP image is truncated: its data ends before its pixels");
     }
+    return raster;
   }
 
   private static void writeU32(ByteArrayOutputStream out, int value) {
