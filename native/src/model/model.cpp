@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/status.h"
 #include "model/batch.h"
@@ -29,55 +30,65 @@ float adapter_scale(const GgufFile& file) {
 }  // namespace
 
 Model::Model(const ModelPaths& paths, std::unique_ptr<Backend> backend, int num_threads)
-    : backend_(std::move(backend)), num_threads_(num_threads), text_(std::make_unique<WeightFile>(GgufFile::open(paths.text))) {
-  config_ = read_text_config(*text_);
-  token_embd_ = &text_->matrix("token_embd.weight", config_.vocab_size, config_.hidden_size);
+    : backend_(std::move(backend)), num_threads_(num_threads), num_adapters_(static_cast<int>(paths.adapters.size())) {
+  WeightFile text(GgufFile::open(paths.text));
+  config_ = read_text_config(text);
+  load_token_embd(text);
   // A language-model head does not take part in embedding.
-  if (text_->contains("output.weight")) text_->matrix("output.weight", config_.vocab_size, config_.hidden_size);
-  std::vector<LinearLoader::AdapterFile> loras;
+  if (text.contains("output.weight")) text.matrix("output.weight", config_.vocab_size, config_.hidden_size);
+  std::vector<Adapter> adapters;
   for (const std::string& path : paths.adapters) {
-    adapters_.push_back(std::make_unique<WeightFile>(GgufFile::open(path)));
-    const GgufFile& file = adapters_.back()->gguf();
-    loras.push_back({adapters_.back().get(), adapter_scale(file), ""});
-    adapter_tasks_.push_back(file.find("embed4j.task") != nullptr ? file.string("embed4j.task") : "");
+    WeightFile file(GgufFile::open(path));
+    const GgufFile& gguf = file.gguf();
+    const float scale = adapter_scale(gguf);
+    const std::string task = gguf.find("embed4j.task") != nullptr ? gguf.string("embed4j.task") : "";
+    adapters.push_back({std::move(file), task, scale});
   }
-  decoder_ = std::make_unique<TextDecoder>(*backend_, *text_, config_, loras);
-  text_->check_all_taken();
-  for (const auto& adapter : adapters_) adapter->check_all_taken();
-  if (!paths.multivector.empty()) load_multivector(paths.multivector);
+  std::vector<LinearLoader::AdapterFile> loras;
+  for (Adapter& adapter : adapters) loras.push_back({&adapter.file, adapter.scale, ""});
+  decoder_ = std::make_unique<TextDecoder>(*backend_, text, config_, loras);
+  text.check_all_taken();
+  for (const Adapter& adapter : adapters) adapter.file.check_all_taken();
+  if (!paths.multivector.empty()) load_multivector(paths.multivector, adapters);
   if (!paths.vision.empty()) load_vision(paths.vision);
 }
 
-void Model::load_multivector(const std::string& path) {
-  multivector_file_ = std::make_unique<WeightFile>(GgufFile::open(path));
-  WeightFile& file = *multivector_file_;
+void Model::load_token_embd(WeightFile& text) {
+  token_embd_ = text.matrix("token_embd.weight", config_.vocab_size, config_.hidden_size);
+  token_embd_data_ = Buffer(token_embd_.data_bytes);
+  std::memcpy(token_embd_data_.data(), token_embd_.data, token_embd_.data_bytes);
+  text.gguf().release(token_embd_);
+  token_embd_.name = "token_embd.weight";
+  token_embd_.data = token_embd_data_.data();
+}
+
+void Model::load_multivector(const std::string& path, std::span<const Adapter> adapters) {
+  WeightFile file(GgufFile::open(path));
   const GgufFile& gguf = file.gguf();
   if (const std::string a = gguf.string("general.architecture"); a != "embed4j-multivector")
     fail(E4J_UNSUPPORTED, "%s: general.architecture is \"%s\", expected \"embed4j-multivector\"", path.c_str(), a.c_str());
   const int64_t dim = gguf.integer("embed4j.multivector_dim");
   if (dim < 1 || dim > 65536) fail(E4J_BAD_FORMAT, "%s: embed4j.multivector_dim is %lld", path.c_str(), static_cast<long long>(dim));
   std::vector<LinearLoader::AdapterFile> loras;
-  if (!adapters_.empty()) {
-    const float scale = lora_scale(gguf, gguf.number("embed4j.lora.alpha"), gguf.integer("embed4j.lora.rank"));
-    for (size_t i = 0; i < adapter_tasks_.size(); ++i) {
-      if (adapter_tasks_[i].empty())
-        fail(E4J_BAD_FORMAT, "%s: key embed4j.task is missing; the multi-vector head needs it to find the adapter's part",
-             adapters_[i]->gguf().path().c_str());
-      loras.push_back({&file, scale, "multivector." + adapter_tasks_[i]});
-    }
+  for (const Adapter& adapter : adapters) {
+    if (adapter.task.empty())
+      fail(E4J_BAD_FORMAT, "%s: key embed4j.task is missing; the multi-vector head needs it to find the adapter's part",
+           adapter.file.gguf().path().c_str());
+    loras.push_back({&file, lora_scale(gguf, gguf.number("embed4j.lora.alpha"), gguf.integer("embed4j.lora.rank")),
+                     "multivector." + adapter.task});
   }
   multivector_ = LinearLoader(*backend_, file).load("multivector", static_cast<int>(dim), config_.hidden_size, true, loras);
   file.check_all_taken();
 }
 
 void Model::load_vision(const std::string& path) {
-  vision_file_ = std::make_unique<WeightFile>(GgufFile::open(path));
-  const VisionConfig config = read_vision_config(*vision_file_);
+  WeightFile file(GgufFile::open(path));
+  const VisionConfig config = read_vision_config(file);
   if (config.out_hidden_size != config_.hidden_size)
     fail(E4J_BAD_FORMAT, "%s: clip.vision.projection_dim is %d, expected %d, the text model's hidden size", path.c_str(),
          config.out_hidden_size, config_.hidden_size);
-  vision_ = std::make_unique<VisionEncoder>(*backend_, *vision_file_, config);
-  vision_file_->check_all_taken();
+  vision_ = std::make_unique<VisionEncoder>(*backend_, file, config);
+  file.check_all_taken();
 }
 
 e4j_model_info Model::info() const {
@@ -93,10 +104,10 @@ e4j_model_info Model::info() const {
   i.vocab_size = config_.vocab_size;
   i.max_position_embeddings = config_.max_position_embeddings;
   i.multi_vector_dim = multivector_ ? multivector_->out_features : 0;
-  i.num_adapters = static_cast<int32_t>(adapters_.size());
+  i.num_adapters = num_adapters_;
   i.vision_patch_values = vision_ ? vision_->config().patch_values() : 0;
   i.vision_merge_size = vision_ ? vision_->config().spatial_merge_size : 0;
-  i.weight_bytes = decoder_->weight_bytes() + token_embd_->data_bytes + (multivector_ ? multivector_->bytes : 0) +
+  i.weight_bytes = decoder_->weight_bytes() + token_embd_.data_bytes + (multivector_ ? multivector_->bytes : 0) +
                    (vision_ ? vision_->weight_bytes() : 0);
   return i;
 }
@@ -112,7 +123,7 @@ void Session::embed(const e4j_batch& batch, const e4j_result& result) {
   std::lock_guard turn(model_.turn_);
   Backend& backend = *model_.backend_;
   const Rows x = rows_in(x_, batch.num_tokens, info.hidden_size);
-  backend.embed(*model_.token_embd_, {batch.token_ids, tokens}, x);
+  backend.embed(model_.token_embd_, {batch.token_ids, tokens}, x);
   if (batch.num_images > 0 && !see(batch, x)) fail(E4J_CANCELLED, "cancelled by the caller");
   if (!model_.decoder_->forward(*workspace_, state_, x, {batch.position_ids, 3 * tokens},
                                 {batch.cu_seqlens, static_cast<size_t>(batch.num_sequences) + 1}, segments, batch.cancel))

@@ -26,20 +26,24 @@ class Model {
  private:
   friend class Session;
 
-  void load_multivector(const std::string& path);
+  struct Adapter {
+    WeightFile file;
+    std::string task;  // empty when the file does not say
+    float scale;
+  };
+  void load_token_embd(WeightFile& text);
+  void load_multivector(const std::string& path, std::span<const Adapter> adapters);
   void load_vision(const std::string& path);
 
   std::unique_ptr<Backend> backend_;
   int num_threads_;
-  std::unique_ptr<WeightFile> text_;
-  std::vector<std::unique_ptr<WeightFile>> adapters_;
-  std::vector<std::string> adapter_tasks_;
+  int num_adapters_;
+  // Everything is copied out of the files: once open, a model does not notice what becomes of them.
   TextConfig config_;
-  const GgufTensor* token_embd_;  // [vocab_size][hidden_size], read in place
+  Buffer token_embd_data_;
+  GgufTensor token_embd_;  // [vocab_size][hidden_size], as stored
   std::unique_ptr<TextDecoder> decoder_;
-  std::unique_ptr<WeightFile> multivector_file_;
   std::unique_ptr<Linear> multivector_;  // [dim][hidden_size]; null when absent
-  std::unique_ptr<WeightFile> vision_file_;
   std::unique_ptr<VisionEncoder> vision_;  // null when absent
   std::mutex turn_;                      // sessions share the backend's threads and take turns
 };

@@ -134,14 +134,14 @@ bool TextDecoder::forward(Workspace& ws, State& state, Rows x, std::span<const i
     if (cancelled(cancel)) return false;
     const Linear* const qkv[] = {layer.q.get(), layer.k.get(), layer.v.get()};
     const Rows outs[] = {q, k, v};
-    backend_.norm_linear(ws, x, layer.attn_norm, c.rms_norm_eps, qkv, outs, segments);
+    backend_.norm_linear(ws, x, layer.attn_norm.data(), c.rms_norm_eps, qkv, outs, segments);
     backend_.rotate(q, c.num_attention_heads, rotary);
     backend_.rotate(k, c.num_key_value_heads, rotary);
     backend_.attention(ws, q, k, v, cu_seqlens, shape);
     backend_.linear_residual(ws, q, *layer.output, x, segments);
-    backend_.gated_mlp(ws, x, layer.ffn_norm, c.rms_norm_eps, *layer.gate, *layer.up, *layer.down, segments);
+    backend_.gated_mlp(ws, x, layer.ffn_norm.data(), c.rms_norm_eps, *layer.gate, *layer.up, *layer.down, segments);
   }
-  backend_.rms_norm(x, output_norm_, c.rms_norm_eps, x);
+  backend_.rms_norm(x, output_norm_.data(), c.rms_norm_eps, x);
   return true;
 }
 

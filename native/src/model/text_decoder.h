@@ -41,9 +41,9 @@ class TextDecoder {
 
  private:
   struct Layer {
-    const float* attn_norm;  // [hidden_size]
+    std::vector<float> attn_norm;  // [hidden_size]
     std::unique_ptr<Linear> q, k, v, output;
-    const float* ffn_norm;   // [hidden_size]
+    std::vector<float> ffn_norm;   // [hidden_size]
     std::unique_ptr<Linear> gate, up, down;
   };
 
@@ -52,7 +52,7 @@ class TextDecoder {
   Backend& backend_;
   TextConfig config_;
   std::vector<Layer> layers_;
-  const float* output_norm_;     // [hidden_size]
+  std::vector<float> output_norm_;     // [hidden_size]
   std::vector<float> inv_freq_;  // [head_dim / 2]
 };
 

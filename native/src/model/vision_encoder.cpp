@@ -177,16 +177,16 @@ bool VisionEncoder::forward(Workspace& ws, State& state, Rows patches, std::span
     const Layer& layer = layers_[i];
     const Linear* const qkv[] = {layer.q.get(), layer.k.get(), layer.v.get()};
     const Rows outs[] = {q, k, v};
-    backend_.norm_linear(ws, x, layer.norm1, c.rms_norm_eps, qkv, outs, {});
+    backend_.norm_linear(ws, x, layer.norm1.data(), c.rms_norm_eps, qkv, outs, {});
     backend_.rotate(q, c.num_heads, rotary);
     backend_.rotate(k, c.num_heads, rotary);
     backend_.attention(ws, q, k, v, c.full_attention[i] ? order.cu_images : order.cu_windows, shape);
     backend_.linear_residual(ws, q, *layer.proj, x, {});
-    backend_.gated_mlp(ws, x, layer.norm2, c.rms_norm_eps, *layer.gate, *layer.up, *layer.down, {});
+    backend_.gated_mlp(ws, x, layer.norm2.data(), c.rms_norm_eps, *layer.gate, *layer.up, *layer.down, {});
   }
 
   // Patch merger: the four rows of a unit side by side, through a two-layer perceptron.
-  backend_.rms_norm(x, merger_norm_, c.rms_norm_eps, x);
+  backend_.rms_norm(x, merger_norm_.data(), c.rms_norm_eps, x);
   const int merged = c.hidden_size * c.merge_unit();
   const Rows side_by_side{x.data, units, merged, static_cast<size_t>(merged)};
   const Rows hidden = rows_in(state.embedded, units, merged), projected = rows_in(state.merged, units, c.out_hidden_size);

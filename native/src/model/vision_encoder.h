@@ -55,9 +55,9 @@ class VisionEncoder {
 
  private:
   struct Layer {
-    const float* norm1;  // [hidden_size]
+    std::vector<float> norm1;  // [hidden_size]
     std::unique_ptr<Linear> q, k, v, proj;
-    const float* norm2;  // [hidden_size]
+    std::vector<float> norm2;  // [hidden_size]
     std::unique_ptr<Linear> gate, up, down;
   };
 
@@ -68,7 +68,7 @@ class VisionEncoder {
   VisionConfig config_;
   std::unique_ptr<Linear> patch_embed_;      // [hidden_size][patch_values]
   std::vector<Layer> layers_;
-  const float* merger_norm_;                 // [hidden_size]
+  std::vector<float> merger_norm_;                 // [hidden_size]
   std::unique_ptr<Linear> merger_in_;        // [4 * hidden_size][4 * hidden_size]
   std::unique_ptr<Linear> merger_out_;       // [out_hidden_size][4 * hidden_size]
 };

@@ -34,11 +34,12 @@ const GgufTensor& WeightFile::matrix(const std::string& name, int rows, int cols
   return tensor(name, {static_cast<uint64_t>(rows), static_cast<uint64_t>(cols)});
 }
 
-const float* WeightFile::vector(const std::string& name, int size) {
+std::vector<float> WeightFile::vector(const std::string& name, int size) {
   const GgufTensor& t = tensor(name, {static_cast<uint64_t>(size)});
   if (t.type != DType::F32)
     fail(E4J_BAD_FORMAT, "%s: tensor %s has type %s, expected f32", file_->path().c_str(), name.c_str(), dtype_name(t.type));
-  return reinterpret_cast<const float*>(t.data);
+  const float* values = reinterpret_cast<const float*>(t.data);
+  return {values, values + size};
 }
 
 void WeightFile::check_all_taken() const {
@@ -51,8 +52,9 @@ void WeightFile::check_all_taken() const {
 std::unique_ptr<Linear> LinearLoader::load(const std::string& name, int out_features, int in_features, bool bias,
                                            const std::vector<AdapterFile>& adapters) {
   const GgufTensor& weight = base_.matrix(name + ".weight", out_features, in_features);
-  LinearSource source{name, weight.type, out_features, in_features, weight.data, nullptr, {}};
-  if (bias) source.bias = base_.vector(name + ".bias", out_features);
+  std::vector<float> bias_values;
+  if (bias) bias_values = base_.vector(name + ".bias", out_features);
+  LinearSource source{name, weight.type, out_features, in_features, weight.data, bias ? bias_values.data() : nullptr, {}};
   for (const AdapterFile& adapter : adapters) {
     const GgufFile& file = adapter.file->gguf();
     const GgufTensor* a = file.find_tensor(adapter.lora + ".lora_a");

@@ -19,8 +19,8 @@ class WeightFile {
 
   // Fails with E4J_BAD_FORMAT, naming the tensor with the shape found and the shape expected.
   const GgufTensor& matrix(const std::string& name, int rows, int cols);
-  // A float32 vector; lives as long as the file.
-  const float* vector(const std::string& name, int size);
+  // A float32 vector.
+  std::vector<float> vector(const std::string& name, int size);
   const GgufTensor& tensor(const std::string& name, const std::vector<uint64_t>& shape);
   bool contains(const std::string& name) const { return file_->find_tensor(name) != nullptr; }
   // Taken on purpose without being used.
