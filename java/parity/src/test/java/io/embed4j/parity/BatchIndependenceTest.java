@@ -60,7 +60,7 @@ class BatchIndependenceTest {
     return EmbeddingModel.open(TinyModel.of(type), ModelOptions.defaults().threads(threads).maxBatchTokens(maxBatchTokens));
   }
 
-  private static float[] values(Embedding embedding) {
+  static float[] values(Embedding embedding) {
     return switch (embedding) {
       case DenseEmbedding dense -> dense.toArray();
       case ChunkedEmbedding chunked -> throw new AssertionError("no request asked for chunks");

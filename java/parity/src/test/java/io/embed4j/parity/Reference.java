@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.embed4j.EmbeddingRequest;
+import io.embed4j.ImageInput;
 import io.embed4j.Prompt;
 import io.embed4j.Task;
 import java.io.IOException;
@@ -14,25 +15,77 @@ import java.util.zip.GZIPInputStream;
 
 /** What the published model's code gives in float32 for the tiny synthetic checkpoint. */
 final class Reference {
-  /** One text; dense [256], dense128 [128]. */
-  record Case(String id, String task, String prompt, String text, int[] ids, float[] dense, float[] dense128, Rows multi) {
+  /** What an input gives: tokens with the prompt's, dense [256], dense128 [128]. */
+  interface Expected {
+    String id();
 
-    EmbeddingRequest request() {
+    EmbeddingRequest request();
+
+    int tokens();
+
+    float[] dense();
+
+    float[] dense128();
+
+    Rows multi();
+  }
+
+  /** One text. */
+  record Case(String id, String task, String prompt, String text, int[] ids, float[] dense, float[] dense128, Rows multi)
+      implements Expected {
+
+    @Override
+    public EmbeddingRequest request() {
       return EmbeddingRequest.text(text).task(Task.of(task)).prompt(Prompt.of(prompt)).specialTokens(true);
+    }
+
+    @Override
+    public int tokens() {
+      return ids.length;
+    }
+  }
+
+  /** One picture; size width, height in pixels; grid temporal, height, width in patches. */
+  record Picture(String file, String task, int[] size, int[] grid, int tokens, float[] dense, float[] dense128, Rows multi)
+      implements Expected {
+
+    @Override
+    public String id() {
+      return file;
+    }
+
+    @Override
+    public EmbeddingRequest request() {
+      return EmbeddingRequest.image(picture(file)).task(Task.of(task));
     }
   }
 
   /** Of the multi-vector rows: their number, three of them and the mean of all, each [128]. */
   record Rows(int rows, float[] first, float[] middle, float[] last, float[] mean) {}
 
-  static final List<Case> TEXTS = read();
+  static final List<Case> TEXTS = read("text.json.gz", new TypeReference<>() {});
+  static final List<Picture> PICTURES = read("image.json.gz", new TypeReference<>() {});
+  /** Small pictures of every format, depth and odd size, by the same reference. */
+  static final List<Picture> FORMATS = read("formats.json.gz", new TypeReference<>() {});
 
   private Reference() {}
 
-  private static List<Case> read() {
-    try (InputStream in = new GZIPInputStream(Reference.class.getResourceAsStream("text.json.gz"))) {
-      return JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build()
-          .readValue(in, new TypeReference<List<Case>>() {});
+  /** A picture of the reference, as its file lies among the test's resources. */
+  static ImageInput picture(String file) {
+    return ImageInput.of(bytes(file));
+  }
+
+  static byte[] bytes(String file) {
+    try (InputStream in = Reference.class.getResourceAsStream("images/" + file)) {
+      return in.readAllBytes();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static <T> List<T> read(String resource, TypeReference<List<T>> type) {
+    try (InputStream in = new GZIPInputStream(Reference.class.getResourceAsStream(resource))) {
+      return JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build().readValue(in, type);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
