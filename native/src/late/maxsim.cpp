@@ -106,6 +106,7 @@ class Scorer {
  private:
   // int8 and binary rows -> bytes_: value + 128; the values beyond dim meet zeros of the query.
   void widen(const std::byte* block, int m, int64_t first_row) {
+    const size_t dim = static_cast<size_t>(query_.dim);  // a store of bytes might change a member
     for (int r = 0; r < m && storage_ != VectorStorage::Float32; ++r, block += row_bytes_) {
       uint8_t* out = &bytes_[static_cast<size_t>(r) * byte_stride_];
       if (storage_ == VectorStorage::Binary) {
@@ -113,7 +114,7 @@ class Scorer {
       } else {
         row_scale_[r] = checked_scale(block, first_row + r);
         const std::byte* q = block + kInt8ScaleBytes;
-        for (int k = 0; k < query_.dim; ++k) out[k] = static_cast<uint8_t>(q[k] ^ std::byte{0x80});
+        for (size_t k = 0; k < dim; ++k) out[k] = static_cast<uint8_t>(q[k] ^ std::byte{0x80});
       }
     }
   }

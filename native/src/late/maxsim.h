@@ -3,8 +3,9 @@
 //
 // Documents are stored as vector_storage.h says. The query comes as float32. Against float32 documents the dots are float32
 // sums in ascending order. Against int8 and binary documents the query's rows are rounded to int8 with a scale each, the dots
-// are exact integers and every tier gives the same bits; binary documents stay what they are, +-1 / sqrt(dim): rounding the
-// query to bits too would halve the time but loses far more (bench/results/*/maxsim.md).
+// are exact integers and every tier gives the same bits. That rounding of the query costs next to nothing beside
+// binary documents; rounding it to bits as well costs more than half as much again as the documents' bits do, on synthetic
+// vectors (bench/results/*/maxsim.md).
 //
 // The documents are read once, whatever the number of query rows; a score does not depend on the documents beside it.
 #pragma once
