@@ -13,7 +13,11 @@ import io.embed4j.ModelOptions;
 import io.embed4j.Task;
 import io.embed4j.TextTokenizer;
 import io.embed4j.convert.WeightType;
+import io.embed4j.ffm.GgufFile;
+import io.embed4j.ffm.GgufValue;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -156,6 +160,18 @@ class ModelFilesTest {
     Path text = folder.resolve("retrieval.gguf");
     GgufCopy.of(TinyModel.small().resolve("text.gguf")).remove("embed4j.matryoshka_dims").write(text);
     assertEquals(List.of(128, 256), ModelInfo.read(text).matryoshkaDims());
+  }
+
+  @Test
+  void aClosedFileIsNeverRead() {
+    GgufFile file = GgufFile.open(TinyModel.small().resolve("text.gguf"));
+    GgufValue name = file.metadata().get("general.name");
+    MemorySegment data = file.tensors().getFirst().data();
+    assertEquals("jina-embeddings-v4", name.string());
+    file.close();
+    file.close();
+    assertThrows(IllegalStateException.class, name::string);
+    assertThrows(IllegalStateException.class, () -> data.get(ValueLayout.JAVA_BYTE, 0));
   }
 
   private Path lone(String file, String name) {
