@@ -37,75 +37,75 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 5, time = 2)
 @Measurement(iterations = 5, time = 4)
 @Fork(
-        value = 1,
-        jvmArgsAppend = {"-Xmx4g", "--enable-native-access=ALL-UNNAMED", "-Dai.djl.offline=true", "-DOPT_OUT_TRACKING=true"})
+    value = 1,
+    jvmArgsAppend = {"-Xmx4g", "--enable-native-access=ALL-UNNAMED", "-Dai.djl.offline=true", "-DOPT_OUT_TRACKING=true"})
 public class TokenizerBenchmark {
-    @Param({"recombined", "repeated"})
-    public String corpus;
+  @Param({"recombined", "repeated"})
+  public String corpus;
 
-    private String text;
-    private Tokenizer tokenizer;
-    private HuggingFaceTokenizer djl;
+  private String text;
+  private Tokenizer tokenizer;
+  private HuggingFaceTokenizer djl;
 
-    @Setup(Level.Trial)
-    public void setUp() throws IOException {
-        byte[] json = tokenizerJson();
-        tokenizer = tokenizer(new ObjectMapper().readTree(json));
-        djl = HuggingFaceTokenizer.newInstance(
-                new ByteArrayInputStream(json),
-                Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
-        Texts texts = Texts.bundled();
-        text = corpus.equals("repeated") ? texts.repeated() : texts.recombined();
-        int[] ours = embed4j();
-        long[] theirs = djl();
-        if (!Arrays.equals(Arrays.stream(ours).asLongStream().toArray(), theirs)) {
-            throw new IllegalStateException(
-                    "the ids differ: " + ours.length + " of ours, " + theirs.length + " of theirs");
-        }
-        System.out.printf(
-                "%n%s: %d chars, %d ids, the same from both; hash %08x%n",
-                corpus, text.length(), ours.length, Arrays.hashCode(ours));
+  @Setup(Level.Trial)
+  public void setUp() throws IOException {
+    byte[] json = tokenizerJson();
+    tokenizer = tokenizer(new ObjectMapper().readTree(json));
+    djl = HuggingFaceTokenizer.newInstance(
+        new ByteArrayInputStream(json),
+        Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
+    Texts texts = Texts.bundled();
+    text = corpus.equals("repeated") ? texts.repeated() : texts.recombined();
+    int[] ours = embed4j();
+    long[] theirs = djl();
+    if (!Arrays.equals(Arrays.stream(ours).asLongStream().toArray(), theirs)) {
+      throw new IllegalStateException(
+          "the ids differ: " + ours.length + " of ours, " + theirs.length + " of theirs");
     }
+    System.out.printf(
+        "%n%s: %d chars, %d ids, the same from both; hash %08x%n",
+        corpus, text.length(), ours.length, Arrays.hashCode(ours));
+  }
 
-    @TearDown(Level.Trial)
-    public void tearDown() {
-        djl.close();
-    }
+  @TearDown(Level.Trial)
+  public void tearDown() {
+    djl.close();
+  }
 
-    @Benchmark
-    public int[] embed4j() {
-        return tokenizer.encode(text, true);
-    }
+  @Benchmark
+  public int[] embed4j() {
+    return tokenizer.encode(text, true);
+  }
 
-    @Benchmark
-    public long[] djl() {
-        return djl.encode(text, false, false).getIds();
-    }
+  @Benchmark
+  public long[] djl() {
+    return djl.encode(text, false, false).getIds();
+  }
 
-    private static byte[] tokenizerJson() throws IOException {
-        try (InputStream in = new GZIPInputStream(
-                TokenizerBenchmark.class.getResourceAsStream("/io/embed4j/convert/tokenizer.json.gz"))) {
-            return in.readAllBytes();
-        }
+  private static byte[] tokenizerJson() throws IOException {
+    try (InputStream in = new GZIPInputStream(
+        TokenizerBenchmark.class.getResourceAsStream("/io/embed4j/convert/tokenizer.json.gz"))) {
+      return in.readAllBytes();
     }
+  }
 
-    private static Tokenizer tokenizer(JsonNode root) {
-        JsonNode vocabulary = root.at("/model/vocab");
-        JsonNode added = root.get("added_tokens");
-        String[] tokens = new String[vocabulary.size() + added.size()];
-        int[] types = new int[tokens.length];
-        vocabulary.properties().forEach(entry -> {
-            tokens[entry.getValue().asInt()] = entry.getKey();
-            types[entry.getValue().asInt()] = 1;
-        });
-        for (JsonNode token : added) {
-            tokens[token.get("id").asInt()] = token.get("content").asText();
-            types[token.get("id").asInt()] = token.get("special").asBoolean() ? 3 : 4;
-        }
-        List<String> merges = new ArrayList<>();
-        for (JsonNode merge : root.at("/model/merges")) {
-            merges.add(merge.isArray() ? merge.get(0).asText() + " " + merge.get(1).asText() : merge.asText());
-        }
-        return Tokenizer.of(tokens, types, merges.toArray(String[]::new));
+  private static Tokenizer tokenizer(JsonNode root) {
+    JsonNode vocabulary = root.at("/model/vocab");
+    JsonNode added = root.get("added_tokens");
+    String[] tokens = new String[vocabulary.size() + added.size()];
+    int[] types = new int[tokens.length];
+    vocabulary.properties().forEach(entry -> {
+      tokens[entry.getValue().asInt()] = entry.getKey();
+      types[entry.getValue().asInt()] = 1;
+    });
+    for (JsonNode token : added) {
+      tokens[token.get("id").asInt()] = token.get("content").asText();
+      types[token.get("id").asInt()] = token.get("special").asBoolean() ? 3 : 4;
     }
+    List<String> merges = new ArrayList<>();
+    for (JsonNode merge : root.at("/model/merges")) {
+      merges.add(merge.isArray() ? merge.get(0).asText() + " " + merge.get(1).asText() : merge.asText());
+    }
+    return Tokenizer.of(tokens, types, merges.toArray(String[]::new));
+  }
 }
