@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <cmath>
+#include <system_error>
+
+#include "base/status.h"
 
 namespace e4j {
 namespace {
@@ -25,13 +28,21 @@ inline void relax() noexcept {
 
 ThreadPool::ThreadPool(int num_threads) : num_threads_(std::max(1, num_threads)) {
   threads_.reserve(static_cast<size_t>(num_threads_ - 1));
-  for (int i = 1; i < num_threads_; ++i) threads_.emplace_back([this, i] { work(i); });
+  try {
+    for (int i = 1; i < num_threads_; ++i) threads_.emplace_back([this, i] { work(i); });
+  } catch (const std::system_error& e) {
+    const size_t started = threads_.size() + 1;
+    stop();  // a running std::thread must not be destroyed
+    fail(E4J_OUT_OF_MEMORY, "only %zu of %d threads could be started: %s", started, num_threads_, e.what());
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() noexcept {
   {
     std::lock_guard lock(mutex_);
-    stop_.store(true);
+    stopping_.store(true);
     generation_.fetch_add(1);
   }
   wake_.notify_all();
@@ -72,7 +83,7 @@ void ThreadPool::work(int thread) {
       wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
     }
     seen = generation_.load(std::memory_order_acquire);
-    if (stop_.load()) return;
+    if (stopping_.load()) return;
     drain(thread);
     running_.fetch_sub(1, std::memory_order_release);
   }

@@ -12,7 +12,7 @@ namespace e4j {
 
 class ThreadPool {
  public:
-  // num_threads >= 1, the caller's thread counted in.
+  // num_threads >= 1, the caller's thread counted in. Fails with E4J_OUT_OF_MEMORY when they cannot be started.
   explicit ThreadPool(int num_threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -29,6 +29,7 @@ class ThreadPool {
 
  private:
   using Task = void (*)(void* context, int index, int thread);
+  void stop() noexcept;
   void run(int count, Task task, void* context);
   void work(int thread);
   void drain(int thread);
@@ -41,7 +42,7 @@ class ThreadPool {
   alignas(64) std::atomic<int> next_{0};
   alignas(64) std::atomic<int> running_{0};      // workers still inside the current generation
   alignas(64) std::atomic<unsigned> generation_{0};
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> stopping_{false};
   std::mutex mutex_;  // guards sleeping only
   std::condition_variable wake_;
 };

@@ -262,6 +262,15 @@ TEST(elementwise_kernels_match_on_every_tier) {
     // A block with nothing to see changes nothing.
     float scores[16] = {1, 2, 3}, max = 0.5f, sum = 2;
     CHECK(k.softmax_block(scores, 16, 0, 1, &max, &sum) == 1.0f && max == 0.5f && sum == 2.0f && scores[1] == 0.0f);
+    // A value that is not finite makes its block's scale NaN, and with it whatever is multiplied.
+    for (const float value : {NAN, INFINITY, -INFINITY}) {
+      std::vector<float> row(64, 1.0f);
+      row[40] = value;
+      uint8_t q[64];
+      float scales[2], sums[2];
+      k.quantize_row(row.data(), 64, q, scales, sums);
+      CHECK(std::isfinite(scales[0]) && std::isnan(scales[1]));
+    }
     // bf16 keeps NaN and infinities.
     const float special[] = {NAN, INFINITY, -INFINITY, -0.0f};
     uint16_t b[4];
