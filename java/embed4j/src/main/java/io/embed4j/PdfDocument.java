@@ -19,6 +19,11 @@ import java.util.List;
  * }
  */
 public final class PdfDocument implements AutoCloseable {
+  /** The least resolution of a page, pixels per inch. */
+  public static final double MIN_DPI = PdfPages.MIN_DPI;
+  /** The largest resolution of a page, pixels per inch. */
+  public static final double MAX_DPI = PdfPages.MAX_DPI;
+
   private final PdfPages pages;
 
   private PdfDocument(PdfPages pages) {
@@ -76,7 +81,7 @@ public final class PdfDocument implements AutoCloseable {
     });
   }
 
-  /** A page, from 1, at a resolution of 1 to 2400 pixels per inch. */
+  /** A page, from 1, at a resolution of {@value #MIN_DPI} to {@value #MAX_DPI} pixels per inch. */
   public ImageInput page(int page, double dpi) {
     return ImageInput.of((decoder, maxPixels) -> {
       synchronized (this) {

@@ -5,6 +5,10 @@ import io.embed4j.image.RelevanceMap;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Where on a page a query's relevance lies: for every image token, the mean of its cosine with the query's tokens.
@@ -41,6 +45,22 @@ public record SimilarityMap(PatchGrid grid, float[] scores) {
       scores[t] = (float) (dot / query.rows());
     }
     return new SimilarityMap(grid, scores);
+  }
+
+  /** One image token's place on the page, from 0, and its score. */
+  public record Place(int row, int column, float score) {}
+
+  /** At most so many of the best places, best first, no two of them next to each other. */
+  public List<Place> best(int most) {
+    List<Place> places = IntStream.range(0, scores.length)
+        .mapToObj(i -> new Place(i / grid.columns(), i % grid.columns(), scores[i]))
+        .sorted(Comparator.comparing(Place::score, Comparator.reverseOrder())).toList();
+    List<Place> best = new ArrayList<>();
+    for (Place place : places) {
+      if (best.size() >= most) break;
+      if (best.stream().noneMatch(b -> Math.abs(b.row - place.row) <= 1 && Math.abs(b.column - place.column) <= 1)) best.add(place);
+    }
+    return best;
   }
 
   /**

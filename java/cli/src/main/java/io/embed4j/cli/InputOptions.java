@@ -1,5 +1,6 @@
 package io.embed4j.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.IntNode;
 import java.io.IOException;
 import java.io.InputStream;
@@ -7,18 +8,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.List;
+import java.util.function.BiFunction;
 import java.util.stream.IntStream;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** Where texts come from: the command line, a file of JSON lines or standard input. */
+/** Where inputs come from: the command's own arguments, a file of JSON lines or standard input. */
 final class InputOptions {
-  @Parameters(arity = "0..*", paramLabel = "TEXT", description = "Texts; their ids are 0, 1, ...")
-  private List<String> texts = List.of();
-
   @Option(names = "--input", paramLabel = "FILE.jsonl|-",
       description = "JSON lines {\"id\": any, \"text\": \"...\"}; - is standard input.")
   private String input;
@@ -26,17 +24,20 @@ final class InputOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;
 
-  /** Opens the inputs. */
-  Items open() {
-    if (input == null && texts.isEmpty()) throw usage("give a TEXT, or --input");
-    if (input != null && !texts.isEmpty()) throw usage("give either TEXT or --input, not both");
-    if (input == null) return given();
+  /**
+   * Opens the inputs.
+   *
+   * @param arguments of the command, whose ids are 0, 1, ...
+   * @param item what an argument with its id is
+   */
+  Items open(List<String> arguments, BiFunction<JsonNode, String, Item> item) {
+    if (input == null && arguments.isEmpty()) throw usage("give a TEXT, or --input");
+    if (input != null && !arguments.isEmpty()) throw usage("give either TEXT or --input, not both");
+    if (input == null) {
+      return given(IntStream.range(0, arguments.size())
+          .mapToObj(i -> item.apply(IntNode.valueOf(i), arguments.get(i))).iterator());
+    }
     return new JsonLinesReader(stream(), warning -> command.commandLine().getErr().println("embed4j: " + warning));
-  }
-
-  /** The number of inputs, or -1 when only reading them tells. */
-  long count() {
-    return input == null ? texts.size() : -1;
   }
 
   /** Refuses to write over what is being read. */
@@ -61,9 +62,7 @@ final class InputOptions {
     }
   }
 
-  private Items given() {
-    Iterator<Item> items = IntStream.range(0, texts.size())
-        .mapToObj(i -> Item.text(IntNode.valueOf(i), texts.get(i))).iterator();
+  private static Items given(Iterator<Item> items) {
     return new Items() {
       @Override
       public Item next() {

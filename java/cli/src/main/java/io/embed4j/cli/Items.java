@@ -19,12 +19,12 @@ interface Items extends Closeable {
   /** The next inputs, at least one; empty after the last. */
   default List<Item> chunk() throws IOException {
     List<Item> chunk = new ArrayList<>();
-    long chars = 0;
-    while (chunk.isEmpty() || (chunk.size() < CHUNK_ITEMS && chars < CHUNK_CHARS && ready())) {
+    long weight = 0;
+    while (chunk.isEmpty() || (chunk.size() < CHUNK_ITEMS && weight < CHUNK_CHARS && ready())) {
       Item item = next();
       if (item == null) break;
       chunk.add(item);
-      if (item.text() != null) chars += item.text().length();
+      weight += item.weight();
     }
     return chunk;
   }

@@ -3,24 +3,24 @@ package io.embed4j.cli;
 import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.NullNode;
-import io.embed4j.EmbeddingException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 
 /**
- * JSON lines {@code {"id": any, "text": "...", "task": "...", "prompt": "..."}}, one text each. A line that cannot be read
- * is an item with an error that names the line; the rest goes on. Empty lines are skipped. Other fields are ignored, which
- * is said once; fields that ask for what only later versions do are refused.
+ * JSON lines {@code {"id": any, "text": "...", "task": "...", "prompt": "..."}}, one text each; or, in place of the text, a
+ * picture {@code "image": "path or data: URI"} or pages {@code "pdf": "path or data: URI", "pages": "1-3,7"}. A line that
+ * cannot be read is an item with an error that names the line; the rest goes on. Empty lines are skipped. Other fields are
+ * ignored, which is said once.
  */
 final class JsonLinesReader implements Items {
   private static final String MALFORMED = "malformed_line";
-  private static final Set<String> FIELDS = Set.of("id", "text", "task", "prompt");
-  private static final List<String> OTHER_CONTENT = List.of("image", "pdf");
+  private static final List<String> CONTENT = List.of("text", "image", "pdf");
   private static final byte[] BYTE_ORDER_MARK = {(byte) 0xEF, (byte) 0xBB, (byte) 0xBF};
 
   private final InputStream in;
@@ -119,27 +119,34 @@ final class JsonLinesReader implements Items {
     }
     if (!line.isObject()) return malformed(NullNode.instance, "expected an object {\"id\": ..., \"text\": \"...\"}");
     JsonNode id = line.has("id") ? line.get("id") : NullNode.instance;
-    for (String field : OTHER_CONTENT) {
-      if (line.has(field)) {
-        return Item.error(id, EmbeddingException.UNSUPPORTED,
-            "line " + lineNumber + ": this version embeds texts only, not \"" + field + "\"");
-      }
+    List<String> contents = CONTENT.stream().filter(line::has).toList();
+    if (contents.size() != 1) {
+      return malformed(id, (contents.isEmpty() ? "it has none" : "it has " + String.join(" and ", contents))
+          + ", expected one of \"text\", \"image\" and \"pdf\"");
     }
-    for (String field : List.of("text", "task", "prompt")) {
+    String kind = contents.getFirst();
+    List<String> fields = kind.equals("pdf") ? List.of(kind, "pages", "task", "prompt") : List.of(kind, "task", "prompt");
+    for (String field : fields) {
       JsonNode value = line.get(field);
-      if (value == null ? field.equals("text") : !value.isTextual()) {
-        return malformed(id, "\"" + field + "\" is " + (value == null ? "missing" : value.getNodeType().name().toLowerCase())
+      if (value != null && !value.isTextual()) {
+        return malformed(id, "\"" + field + "\" is " + value.getNodeType().name().toLowerCase(Locale.ROOT)
             + ", expected a string");
       }
     }
-    warnIgnored(line);
-    return new Item(id, line.get("text").textValue(), line.path("task").textValue(), line.path("prompt").textValue(), null);
+    warnIgnored(line, fields);
+    String value = line.get(kind).textValue();
+    Item.Content content = switch (kind) {
+      case "text" -> new Item.Content.Text(value);
+      case "image" -> new Item.Content.Picture(new Source(value));
+      default -> new Item.Content.Pdf(new Source(value), line.path("pages").textValue());
+    };
+    return new Item(id, content, line.path("task").textValue(), line.path("prompt").textValue());
   }
 
-  private void warnIgnored(JsonNode line) {
+  private void warnIgnored(JsonNode line, List<String> known) {
     Set<String> others = new TreeSet<>();
     line.fieldNames().forEachRemaining(name -> {
-      if (!FIELDS.contains(name) && ignored.size() < 100 && ignored.add(name)) others.add(name);
+      if (!name.equals("id") && !known.contains(name) && ignored.size() < 100 && ignored.add(name)) others.add(name);
     });
     if (!others.isEmpty()) warnings.accept("line " + lineNumber + ": ignoring the fields " + String.join(", ", others));
   }

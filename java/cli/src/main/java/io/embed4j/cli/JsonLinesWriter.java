@@ -2,9 +2,12 @@ package io.embed4j.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.databind.JsonNode;
+import io.embed4j.ChunkedEmbedding;
 import io.embed4j.DenseEmbedding;
+import io.embed4j.Embedding;
 import io.embed4j.EmbeddingException;
 import io.embed4j.MultiVectorEmbedding;
+import io.embed4j.PatchGrid;
 import java.io.BufferedOutputStream;
 import java.io.Closeable;
 import java.io.FileDescriptor;
@@ -41,30 +44,34 @@ final class JsonLinesWriter implements Closeable {
     }
   }
 
-  void dense(JsonNode id, DenseEmbedding embedding) {
-    line(id, () -> {
-      json.writeFieldName("embedding");
-      floats(embedding.toArray());
-    });
-  }
-
-  void multiVector(JsonNode id, MultiVectorEmbedding embedding) {
-    line(id, () -> {
-      json.writeArrayFieldStart("embeddings");
-      for (int i = 0; i < embedding.rows(); i++) floats(embedding.row(i));
-      json.writeEndArray();
+  void embedding(Origin origin, Embedding embedding) {
+    line(origin, () -> {
+      if (embedding.grid().isPresent()) json.writeNumberField("image_tokens", embedding.imageTokens());
+      switch (embedding) {
+        case DenseEmbedding dense -> {
+          json.writeFieldName("embedding");
+          floats(dense.toArray());
+        }
+        case MultiVectorEmbedding multi -> {
+          if (multi.grid().isPresent()) grid(multi.grid().get());
+          json.writeArrayFieldStart("embeddings");
+          for (int i = 0; i < multi.rows(); i++) floats(multi.row(i));
+          json.writeEndArray();
+        }
+        case ChunkedEmbedding chunked -> throw new IllegalStateException("no line asks for late chunks");
+      }
     });
   }
 
   void ids(JsonNode id, int[] ids) {
-    line(id, () -> {
+    line(new Origin(id, 0), () -> {
       json.writeFieldName("ids");
       json.writeArray(ids, 0, ids.length);
     });
   }
 
-  void error(JsonNode id, EmbeddingException error) {
-    line(id, () -> {
+  void error(Origin origin, EmbeddingException error) {
+    line(origin, () -> {
       json.writeObjectFieldStart("error");
       json.writeStringField("code", error.code());
       json.writeStringField("message", error.getMessage());
@@ -97,17 +104,25 @@ final class JsonLinesWriter implements Closeable {
     void write() throws IOException;
   }
 
-  private void line(JsonNode id, Fields fields) {
+  private void line(Origin origin, Fields fields) {
     try {
       json.writeStartObject();
       json.writeFieldName("id");
-      json.writeTree(id);
+      json.writeTree(origin.id());
+      if (origin.page() > 0) json.writeNumberField("page", origin.page());
       fields.write();
       json.writeEndObject();
       json.writeRaw('\n');
     } catch (IOException e) {
       throw failed(e);
     }
+  }
+
+  /** Where image tokens lie: rows and columns on the page, and which of the embeddings is the first of them. */
+  private void grid(PatchGrid grid) throws IOException {
+    json.writeFieldName("grid");
+    json.writeArray(new int[] {grid.rows(), grid.columns()}, 0, 2);
+    json.writeNumberField("first_image_row", grid.firstRow());
   }
 
   private void floats(float[] values) throws IOException {

@@ -13,12 +13,12 @@ import picocli.CommandLine.Spec;
 /** The {@code embed4j} command. Exit codes: 0 done, 1 some items failed, 2 bad usage or unusable model. */
 @Command(
     name = "embed4j",
-    description = "jina-embeddings-v4 inside a JVM: texts in, dense and multi-vector embeddings out.",
+    description = "jina-embeddings-v4 inside a JVM: texts, pictures and PDF pages in, dense and multi-vector embeddings out.",
     mixinStandardHelpOptions = true,
     scope = CommandLine.ScopeType.INHERIT,
     versionProvider = Main.Version.class,
-    subcommands = {QuickstartCommand.class, ConvertCommand.class, EmbedCommand.class, TokenizeCommand.class,
-        InfoCommand.class, SynthCommand.class, BenchCommand.class},
+    subcommands = {QuickstartCommand.class, ConvertCommand.class, EmbedCommand.class, ExplainCommand.class,
+        TokenizeCommand.class, InfoCommand.class, SynthCommand.class, BenchCommand.class},
     footerHeading = "%n",
     footer = {"Exit codes: 0 done, 1 some items failed, 2 bad usage or unusable model.",
         "Start with: embed4j quickstart"})
@@ -38,6 +38,7 @@ public final class Main implements Runnable {
 
   /** Runs the command line and exits. */
   public static void main(String[] arguments) {
+    System.setProperty("java.awt.headless", "true"); // pages are drawn without a screen
     System.exit(commandLine().execute(arguments));
   }
 

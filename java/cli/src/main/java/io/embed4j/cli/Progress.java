@@ -28,6 +28,11 @@ final class Progress implements AutoCloseable {
         .setStyle(ProgressBarStyle.ASCII).setUpdateIntervalMillis(200).clearDisplayOnFinish().build());
   }
 
+  /** Says that an item turned out to be so many more. */
+  void expect(long more) {
+    if (bar != null && bar.getMax() > 0) bar.maxHint(bar.getMax() + more);
+  }
+
   void step(long count) {
     if (bar != null) bar.stepBy(count);
   }

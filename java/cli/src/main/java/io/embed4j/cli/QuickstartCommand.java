@@ -1,16 +1,23 @@
 package io.embed4j.cli;
 
-import io.embed4j.DenseEmbedding;
+import io.embed4j.Embedding;
 import io.embed4j.EmbeddingModel;
 import io.embed4j.EmbeddingRequest;
+import io.embed4j.ImageInput;
+import io.embed4j.MultiVectorEmbedding;
 import io.embed4j.Outcome;
+import io.embed4j.PdfDocument;
 import io.embed4j.Prompt;
+import io.embed4j.SimilarityMap;
 import io.embed4j.Task;
 import io.embed4j.convert.Conversion;
 import io.embed4j.convert.SynthCheckpoint;
 import io.embed4j.convert.SynthConfig;
 import io.embed4j.convert.WeightType;
+import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,7 +30,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "quickstart",
     description = "Everything once, with nothing to download: write a tiny synthetic checkpoint, convert it, embed texts "
-        + "in several languages under two tasks, compare them.")
+        + "in several languages, pictures and pages of a PDF, compare them, show where on a page a query's relevance lies.")
 final class QuickstartCommand implements Runnable {
   private static final List<String> QUERIES = List.of(
       "Which planet is called the red planet?",
@@ -34,6 +41,11 @@ final class QuickstartCommand implements Runnable {
       "Le levain remplace la levure : farine, eau, sel et une longue fermentation.",
       "with open(path, encoding=\"utf-8\") as f:\n    text = f.read()",
       "東京の桜は三月の終わりに満開になります。");
+  private static final List<String> QUESTIONS = List.of(
+      "How many clear nights were there in March?",
+      "Was hat der Motor der Kuppel gekostet?",
+      "revenue by region");
+  private static final String LOOKED_FOR = QUESTIONS.getFirst();
   private static final List<String> SENTENCES = List.of(
       "The cat sleeps on the warm roof.",
       "El gato duerme en el tejado caliente.",
@@ -72,6 +84,7 @@ final class QuickstartCommand implements Runnable {
       out.println();
       compare(open, Task.RETRIEVAL, QUERIES, PASSAGES, out);
       compare(open, Task.TEXT_MATCHING, SENTENCES, SENTENCES, out);
+      pages(open, out);
     }
     out.printf(Locale.ROOT, "Everything took %.1f s. The weights are synthetic: the similarities above carry no meaning.%n%n",
         (System.nanoTime() - start) / 1e9);
@@ -80,32 +93,91 @@ final class QuickstartCommand implements Runnable {
     out.println("  hf download jinaai/jina-embeddings-v4 --local-dir jina-embeddings-v4");
     out.println("  ./embed4j convert jina-embeddings-v4 model --type q8_0");
     out.println("  ./embed4j embed -m model --task retrieval --prompt query \"" + QUERIES.getFirst() + "\"");
+    out.println("  ./embed4j embed -m model --multi-vector --output pages.jsonl page.png scan.jpg report.pdf");
+    out.println("  ./embed4j explain -m model --query \"" + LOOKED_FOR + "\" report.pdf --output map.png");
     out.flush();
   }
 
+  /** A document's name and how it is embedded. */
+  private record Document(String name, EmbeddingRequest request) {}
+
   private static void compare(EmbeddingModel open, Task task, List<String> left, List<String> right, PrintWriter out) {
+    compare(open, task, left, right.stream()
+        .map(text -> new Document(text, EmbeddingRequest.text(text).prompt(Prompt.PASSAGE))).toList(), false, out);
+  }
+
+  /** Scores of queries against documents, all embedded in one go. */
+  private static List<Embedding> compare(EmbeddingModel open, Task task, List<String> queries, List<Document> documents,
+      boolean lateInteraction, PrintWriter out) {
     List<EmbeddingRequest> requests = new ArrayList<>();
-    for (String text : left) requests.add(EmbeddingRequest.text(text).task(task).prompt(Prompt.QUERY));
-    for (String text : right) requests.add(EmbeddingRequest.text(text).task(task).prompt(Prompt.PASSAGE));
+    for (String query : queries) requests.add(EmbeddingRequest.text(query).prompt(Prompt.QUERY));
+    for (Document document : documents) requests.add(document.request);
     long start = System.nanoTime();
-    List<DenseEmbedding> embeddings = open.embedAll(requests).stream().map(Outcome::orThrow).map(e -> e.dense()).toList();
+    List<Embedding> embeddings = open.embedAll(requests.stream()
+        .map(request -> request.task(task).multiVector(lateInteraction)).toList()).stream().map(Outcome::orThrow).toList();
     double milliseconds = (System.nanoTime() - start) / 1e6;
-    int tokens = embeddings.stream().mapToInt(DenseEmbedding::tokens).sum();
-    out.printf(Locale.ROOT, "Cosine similarity, task %s (%d texts, %d tokens, %.0f ms)%n", task, requests.size(), tokens,
-        milliseconds);
-    for (int j = 0; j < right.size(); j++) out.printf("  [%d] %s%n", j + 1, right.get(j).replace("\n", " "));
+    int tokens = embeddings.stream().mapToInt(Embedding::tokens).sum();
+    out.printf(Locale.ROOT, "%s, task %s (%d inputs, %d tokens, %.0f ms)%n",
+        lateInteraction ? "MaxSim of the multi-vectors, divided by the query's tokens" : "Cosine similarity", task,
+        requests.size(), tokens, milliseconds);
+    int column = 0;
+    for (Document document : documents) {
+      Embedding embedding = embeddings.get(queries.size() + column);
+      String size = embedding.grid().map(grid ->
+          " (" + grid.tokens() + " image tokens, " + grid.rows() + " x " + grid.columns() + ")").orElse("");
+      out.printf("  [%d] %s%s%n", ++column, document.name.replace("\n", " "), size);
+    }
     out.print("  ");
-    for (int j = 0; j < right.size(); j++) out.printf("%7s", "[" + (j + 1) + "]");
+    for (int j = 0; j < documents.size(); j++) out.printf("%7s", "[" + (j + 1) + "]");
     out.println();
-    for (int i = 0; i < left.size(); i++) {
+    for (int i = 0; i < queries.size(); i++) {
       out.print("  ");
-      for (int j = 0; j < right.size(); j++) {
-        out.printf(Locale.ROOT, "%7.3f", embeddings.get(i).cosine(embeddings.get(left.size() + j)));
+      for (int j = 0; j < documents.size(); j++) {
+        out.printf(Locale.ROOT, "%7.3f", similarity(embeddings.get(i), embeddings.get(queries.size() + j)));
       }
-      out.println("   " + left.get(i));
+      out.println("   " + queries.get(i));
     }
     out.println();
     out.flush();
+    return embeddings;
+  }
+
+  private static double similarity(Embedding query, Embedding document) {
+    return query instanceof MultiVectorEmbedding multi
+        ? multi.maxSim(document.multiVector()) / multi.rows()
+        : query.dense().cosine(document.dense());
+  }
+
+  /** Bundled pictures and the pages of a bundled PDF beside texts, and where on a page one of the queries lies. */
+  private void pages(EmbeddingModel open, PrintWriter out) {
+    try (PdfDocument report = PdfDocument.open(bundled("report.pdf"))) {
+      ImageInput first = report.page(1);
+      List<Document> documents = List.of(
+          new Document(PASSAGES.getFirst(), EmbeddingRequest.text(PASSAGES.getFirst()).prompt(Prompt.PASSAGE)),
+          new Document("invoice.png", EmbeddingRequest.image(ImageInput.of(bundled("invoice.png")))),
+          new Document("chart.jpg", EmbeddingRequest.image(ImageInput.of(bundled("chart.jpg")))),
+          new Document("report.pdf, page 1", EmbeddingRequest.image(first)),
+          new Document("report.pdf, page 2", EmbeddingRequest.image(report.page(2))));
+      compare(open, Task.RETRIEVAL, QUESTIONS, documents, false, out);
+      List<Embedding> multi = compare(open, Task.RETRIEVAL, QUESTIONS, documents, true, out);
+
+      SimilarityMap map = SimilarityMap.of(multi.getFirst().multiVector(), multi.get(QUESTIONS.size() + 3).multiVector());
+      Path picture = directory.resolve("similarity-map.png");
+      ExplainCommand.write(map, first, picture);
+      out.println("Where on report.pdf, page 1, is \"" + LOOKED_FOR + "\"? Similarity map:");
+      out.println(picture);
+      ExplainCommand.print(map, out);
+      out.println();
+      out.flush();
+    }
+  }
+
+  private static byte[] bundled(String name) {
+    try (InputStream in = QuickstartCommand.class.getResourceAsStream(name)) {
+      return in.readAllBytes();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static Path cache() {

@@ -9,11 +9,14 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 @Command(
     name = "tokenize",
     description = "Token ids of texts, without a prompt. Writes {\"id\", \"ids\": [...]}, in input order.")
 final class TokenizeCommand implements Callable<Integer> {
+  private static final String NO_TOKENS = "only texts have token ids, expected \"text\"";
+
   @Option(names = {"-m", "--model"}, required = true, paramLabel = "MODEL",
       description = "A directory written by convert, or a lone text GGUF.")
   private Path model;
@@ -22,27 +25,38 @@ final class TokenizeCommand implements Callable<Integer> {
       description = "Recognise special tokens such as <|im_end|> inside the text; otherwise they are ordinary characters.")
   private boolean special;
 
+  @Parameters(arity = "0..*", paramLabel = "TEXT", description = "Texts; their ids are 0, 1, ...")
+  private List<String> texts = List.of();
+
   @Mixin
   private InputOptions input;
 
   @Override
   public Integer call() throws IOException {
     boolean failed = false;
-    try (Items items = input.open(); JsonLinesWriter out = JsonLinesWriter.open("-")) {
+    try (Items items = input.open(texts, Item::text); JsonLinesWriter out = JsonLinesWriter.open("-")) {
       TextTokenizer tokenizer = TextTokenizer.open(model);
       for (List<Item> chunk = items.chunk(); !chunk.isEmpty(); chunk = items.chunk()) {
         for (Item item : chunk) {
           try {
-            if (item.error() != null) throw item.error();
-            out.ids(item.id(), tokenizer.encode(item.text(), special));
+            out.ids(item.id(), tokenizer.encode(text(item), special));
           } catch (EmbeddingException e) {
             failed = true;
-            out.error(item.id(), e);
+            out.error(new Origin(item.id(), 0), e);
           }
         }
         out.flush();
       }
     }
     return failed ? Main.SOME_FAILED : Main.DONE;
+  }
+
+  private static String text(Item item) {
+    return switch (item.content()) {
+      case Item.Content.Text(String text) -> text;
+      case Item.Content.Failed(EmbeddingException error) -> throw error;
+      case Item.Content.Picture picture -> throw new EmbeddingException(EmbeddingException.UNSUPPORTED, NO_TOKENS);
+      case Item.Content.Pdf pdf -> throw new EmbeddingException(EmbeddingException.UNSUPPORTED, NO_TOKENS);
+    };
   }
 }

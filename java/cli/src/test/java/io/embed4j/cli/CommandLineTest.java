@@ -29,7 +29,7 @@ class CommandLineTest {
   static Path folder;
   private static Path model;
 
-  private record Result(int code, String out, String err) {}
+  record Result(int code, String out, String err) {}
 
   @BeforeAll
   static void makeModel() {
@@ -169,14 +169,14 @@ class CommandLineTest {
     assertUnusable("cannot write /dev/full", "embed", "-m", model.toString(), "--output", "/dev/full", "text");
   }
 
-  private static Process start(String... arguments) throws IOException {
+  static Process start(String... arguments) throws IOException {
     List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
         "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path"), Main.class.getName()));
     command.addAll(List.of(arguments));
     return new ProcessBuilder(command).start();
   }
 
-  private static Result run(String... arguments) {
+  static Result run(String... arguments) {
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();
     CommandLine commandLine = Main.commandLine().setOut(new PrintWriter(out, true)).setErr(new PrintWriter(err, true));
@@ -184,20 +184,20 @@ class CommandLineTest {
     return new Result(code, out.toString(), err.toString());
   }
 
-  private static void assertUnusable(String reason, String... arguments) {
+  static void assertUnusable(String reason, String... arguments) {
     Result result = run(arguments);
     assertEquals(2, result.code, result.err);
     assertTrue(result.err.contains(reason), result.err);
     assertEquals("", result.out);
   }
 
-  private static List<JsonNode> lines(Path file) throws IOException {
+  static List<JsonNode> lines(Path file) throws IOException {
     List<JsonNode> lines = new ArrayList<>();
     for (String line : Files.readAllLines(file)) lines.add(Json.MAPPER.readTree(line));
     return lines;
   }
 
-  private static void assertVector(float[] expected, JsonNode vector) {
+  static void assertVector(float[] expected, JsonNode vector) {
     assertEquals(expected.length, vector.size());
     for (int i = 0; i < expected.length; i++) assertEquals(expected[i], vector.get(i).floatValue(), "entry " + i);
   }

@@ -34,8 +34,10 @@ public final class PdfPages implements AutoCloseable {
   /** Beyond the pixel budget, per side: text drawn larger and then reduced reads better than text drawn small. */
   private static final double OVERSAMPLING = 2;
 
-  private static final double MIN_DPI = 1;
-  private static final double MAX_DPI = 2400;
+  /** The range of a page's resolution. */
+  public static final double MIN_DPI = 1;
+
+  public static final double MAX_DPI = 2400;
 
   static {
     ImageIO.setUseCache(false); // PDFBox reads embedded JPEGs through ImageIO, which would write each to a file

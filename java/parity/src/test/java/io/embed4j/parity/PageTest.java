@@ -57,7 +57,8 @@ class PageTest {
 
   @Test
   void aPageEmbedsAsThePictureItIsDrawnAs() throws IOException {
-    try (PdfDocument pdf = PdfDocument.open(Files.write(folder.resolve("a.pdf"), PDF)); PDDocument document = Loader.loadPDF(PDF)) {
+    Path file = Files.write(folder.resolve("a.pdf"), PDF);
+    try (PdfDocument pdf = PdfDocument.open(file); PDDocument document = Loader.loadPDF(PDF)) {
       assertEquals(3, pdf.pageCount());
       for (int page : pdf.pages("3,1-2")) {
         BufferedImage drawn = new PDFRenderer(document).renderImageWithDPI(page - 1, 60);
@@ -104,6 +105,21 @@ class PageTest {
     MultiVectorEmbedding imageOnly = model.embed(request.imageTokensOnly(true)).multiVector();
     assertArrayEquals(map.scores(), SimilarityMap.of(query, imageOnly).scores());
     assertThrows(IllegalArgumentException.class, () -> SimilarityMap.of(page, query));
+
+    List<SimilarityMap.Place> best = map.best(4);
+    assertEquals(4, best.size());
+    float highest = Float.NEGATIVE_INFINITY;
+    for (float score : map.scores()) highest = Math.max(highest, score);
+    assertEquals(highest, best.getFirst().score());
+    for (int i = 0; i < 4; i++) {
+      SimilarityMap.Place place = best.get(i);
+      assertEquals(map.scores()[place.row() * map.grid().columns() + place.column()], place.score());
+      for (SimilarityMap.Place better : best.subList(0, i)) {
+        assertTrue(better.score() >= place.score(), "best first");
+        assertTrue(Math.abs(better.row() - place.row()) > 1 || Math.abs(better.column() - place.column()) > 1, "apart");
+      }
+    }
+    assertTrue(map.best(10_000).size() < map.scores().length / 2);
 
     ByteArrayOutputStream png = new ByteArrayOutputStream();
     map.writePng(picture, png);
