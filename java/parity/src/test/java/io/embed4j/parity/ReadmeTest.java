@@ -7,31 +7,55 @@ import io.embed4j.convert.WeightType;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The README's example, compiled and run as it stands. */
+/** The README's examples, compiled and run as they stand. */
 class ReadmeTest {
   @TempDir
   Path folder;
 
   @Test
-  void theExampleRuns() throws Exception {
-    Matcher example = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL).matcher(Files.readString(Path.of("../../README.md")));
-    assertTrue(example.find(), "the README has an example");
-    Path source = Files.writeString(folder.resolve("Example.java"), example.group(1));
+  void theFirstExampleRuns() throws Exception {
+    String output = run("Example", TinyModel.of(WeightType.BF16).toString());
+    assertTrue(output.matches("(?s)cosine -?0\\.\\d{4}, cut to 128 dimensions -?0\\.\\d{4}\n\\d+ vectors of 128, .*"), output);
+  }
+
+  @Test
+  void theExampleOfPagesRuns() throws Exception {
+    Path map = folder.resolve("map.png");
+    String output = run("Pages", TinyModel.of(WeightType.BF16).toString(),
+        "../cli/src/main/resources/io/embed4j/cli/report.pdf", map.toString());
+    assertTrue(output.matches("(?s)page 1: 736 image tokens, MaxSim .*best at \\[Place\\[.*\n2 chunks of \\d+ tokens\n"), output);
+    assertTrue(Files.size(map) > 10_000);
+  }
+
+  @Test
+  void whatItPointsToIsThere() throws Exception {
+    Matcher link = Pattern.compile("\\]\\(([^)#:]+)\\)").matcher(Files.readString(Path.of("../../README.md")));
+    while (link.find()) assertTrue(Files.exists(Path.of("../..", link.group(1))), link.group(1));
+  }
+
+  private String run(String name, String... arguments) throws Exception {
+    Matcher example = Pattern.compile("```java\n((?:(?!```).)*public class " + name + " .*?)```", Pattern.DOTALL)
+        .matcher(Files.readString(Path.of("../../README.md")));
+    assertTrue(example.find(), "the README has an example " + name);
+    Path source = Files.writeString(folder.resolve(name + ".java"), example.group(1));
     String classPath = System.getProperty("java.class.path");
     assertEquals(0, ToolProvider.getSystemJavaCompiler().run(null, null, null,
         "-Xlint:all,-path", "-cp", classPath, "-d", folder.toString(), source.toString()));
 
-    Process process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-        "--enable-native-access=ALL-UNNAMED", "-cp", classPath + ":" + folder, "Example",
-        TinyModel.of(WeightType.BF16).toString()).redirectErrorStream(true).start();
+    List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "--enable-native-access=ALL-UNNAMED", "-cp", classPath + ":" + folder, name));
+    command.addAll(List.of(arguments));
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertEquals(0, process.waitFor(), output);
-    assertTrue(output.matches("(?s)cosine -?0\\.\\d{4}, cut to 128 dimensions -?0\\.\\d{4}\n\\d+ vectors of 128, .*"), output);
+    return output;
   }
 }
