@@ -105,20 +105,21 @@ struct Kernels {
 };
 
 // Each tier overlays what it does better onto the table below it.
-namespace scalar {
-void overlay(Kernels&) noexcept;
-}
-namespace avx2 {
-void overlay(Kernels&) noexcept;
-}
-namespace avx512 {
-void overlay(Kernels&) noexcept;
-}
-namespace avx512_vnni {
-void overlay(Kernels&) noexcept;
-}
-namespace avx512_bf16 {
-void overlay(Kernels&) noexcept;
-}
+#define E4J_TIER(name)               \
+  namespace name {                   \
+  void overlay(Kernels&) noexcept;   \
+  }
+E4J_TIER(scalar)
+E4J_TIER(avx2)
+E4J_TIER(avx_vnni)
+E4J_TIER(avx512)
+E4J_TIER(avx512_vnni)
+E4J_TIER(avx512_bf16)
+E4J_TIER(amx)
+E4J_TIER(neon)
+E4J_TIER(neon_dotprod)
+E4J_TIER(neon_i8mm)
+E4J_TIER(neon_bf16)
+#undef E4J_TIER
 
 }  // namespace e4j::cpu

@@ -1,41 +1,24 @@
-// Every kernel on every tier this machine can run, against sums in double. Tolerances come from the scalar tier's own error.
+// Every kernel but the 8-bit ones on every tier this machine can run or emulate, against sums in double. Tolerances come from
+// the scalar tier's own error.
 #include "cpu/kernels.h"
 
 #include <algorithm>
 
-#include "base/thread_pool.h"
-#include "cpu/dispatch.h"
-#include "cpu/packed_matrix.h"
 #include "random.h"
 #include "tensor/convert.h"
-#include "tensor/quantize.h"
 #include "test.h"
+#include "tier_tables.h"
+#include "weights.h"
 
 using namespace e4j;
 using namespace e4j::cpu;
+using e4j::test::on_every_tier;
 using e4j::test::Random;
+using e4j::test::Weights;
 
 namespace {
 
 constexpr DType kFloatTypes[] = {DType::F32, DType::F16, DType::BF16};
-constexpr DType kQuantTypes[] = {DType::Q8_0, DType::Q4_K, DType::Q5_K, DType::Q6_K};
-
-// A weight matrix as stored, as packed, and as the values it stands for.
-struct Weights {
-  std::vector<std::byte> stored;
-  std::vector<float> values;  // [n][k]
-  PackedMatrix packed;
-
-  Weights(DType type, int n, int k, Random& random) {
-    ThreadPool pool(2);
-    const std::vector<float> source = random.normals(static_cast<size_t>(n * k));
-    stored.resize(static_cast<size_t>(n) * row_bytes(type, k));
-    values.resize(source.size());
-    quantize_rows(type, source.data(), n, k, stored.data());
-    dequantize_rows(type, stored.data(), n, k, values.data());
-    packed = pack_matrix(type, n, k, stored.data(), pool);
-  }
-};
 
 // Largest error of c[m][n] against the exact products, in units of the row's typical magnitude.
 double worst_error(const std::vector<float>& c, int m, int n, int c_stride, const std::vector<double>& exact) {
@@ -73,158 +56,51 @@ void run_float(const Kernels& kernels, DType type, const Weights& w, const std::
 
 }  // namespace
 
-TEST(tiers_are_distinct_and_all_reached) {
-  const auto& tiers = available_tiers();
-  CHECK(tiers.front() == "scalar");
-  for (const auto& tier : tiers) CHECK(tier == kernels_for(tier).tier);
-  for (size_t i = 1; i < tiers.size(); ++i) {
-    const Kernels below = kernels_for(tiers[i - 1]), here = kernels_for(tiers[i]);
-    CHECK(below.gemm_bf16 != here.gemm_bf16 || below.gemm_quant != here.gemm_quant);
-  }
-  CHECK_THROWS(kernels_for("avx9000"), E4J_INVALID_ARGUMENT, "this machine has: scalar");
-}
-
 TEST(float_products_match_on_every_tier) {
   Random random(1);
   for (DType type : kFloatTypes)
-    for (const FloatCase s : {FloatCase{13, 80, 96}, FloatCase{6, 64, 512}, FloatCase{1, 16, 2}, FloatCase{7, 48, 130}}) {
+    for (const FloatCase s : {FloatCase{13, 80, 96}, FloatCase{6, 64, 512}, FloatCase{1, 16, 2}, FloatCase{7, 48, 130}, FloatCase{37, 32, 34}}) {
       Weights w(type, s.n, s.k, random);
       std::vector<float> a32 = random.normals(static_cast<size_t>(s.m * s.k));
       std::vector<uint16_t> a16(a32.size());
       for (size_t i = 0; i < a32.size(); ++i) a16[i] = f32_to_bf16(a32[i]);
-      std::vector<float> start = random.normals(static_cast<size_t>(s.m * s.n));
-      std::vector<double> exact(static_cast<size_t>(s.m * s.n));
-      for (int i = 0; i < s.m; ++i)
-        for (int j = 0; j < s.n; ++j) {
-          double sum = start[static_cast<size_t>(i * s.n + j)];
-          for (int k = 0; k < s.k; ++k) {
-            const size_t at = static_cast<size_t>(i * s.k + k);
-            sum += (type == DType::BF16 ? bf16_to_f32(a16[at]) : a32[at]) * static_cast<double>(w.values[static_cast<size_t>(j * s.k + k)]);
-          }
-          exact[static_cast<size_t>(i * s.n + j)] = sum;
-        }
-      double reference_error = 0;
-      for (const auto& tier : available_tiers()) {
-        const Kernels kernels = kernels_for(tier);
-        std::vector<float> c = start;
-        run_float(kernels, type, w, a32, a16, s.m, s.k, 0, c.data(), s.n, true);
-        const double error = worst_error(c, s.m, s.n, s.n, exact);
-        if (tier == "scalar") reference_error = error;
-        if (error > 2 * reference_error + 1e-6)
-          test::failed(__FILE__, __LINE__, tier + " " + dtype_name(type) + ": error " + std::to_string(error) + " against " + std::to_string(reference_error));
-        // A row's result does not depend on the rows beside it.
-        for (int i = 0; i < s.m; ++i) {
-          std::vector<float> alone(start.begin() + i * s.n, start.begin() + (i + 1) * s.n);
-          run_float(kernels, type, w, a32, a16, 1, s.k, i, alone.data(), s.n, true);
-          CHECK(std::memcmp(alone.data(), c.data() + i * s.n, static_cast<size_t>(s.n) * 4) == 0);
-        }
-      }
-    }
-}
-
-TEST(quantised_products_match_on_every_tier) {
-  Random random(2);
-  for (DType type : kQuantTypes)
-    for (int m : {1, 2, 3, 5, 7}) {
-      const int n = 64, k = 256, blocks = k / 32;
-      Weights w(type, n, k, random);
-      const std::vector<float> x = random.normals(static_cast<size_t>(m * k));
-      for (const auto& tier : available_tiers()) {
-        const Kernels kernels = kernels_for(tier);
-        std::vector<uint8_t> q(static_cast<size_t>(m * k));
-        std::vector<float> scale(static_cast<size_t>(m * blocks)), sum(scale.size());
-        for (int i = 0; i < m; ++i) kernels.quantize_row(&x[static_cast<size_t>(i * k)], k, &q[static_cast<size_t>(i * k)], &scale[static_cast<size_t>(i * blocks)], &sum[static_cast<size_t>(i * blocks)]);
-        std::vector<ExpandedPanel> panels(4);
-        QuantTile t{};
-        for (int p = 0; p < 4; ++p) {
-          const ExpandPanel expand = type == DType::Q8_0 ? kernels.expand_q8_0 : type == DType::Q4_K ? kernels.expand_q4_k
-                                     : type == DType::Q5_K ? kernels.expand_q5_k : kernels.expand_q6_k;
-          expand(w.packed.panel(p), blocks, &panels[static_cast<size_t>(p)]);
-          t.q[p] = type == DType::Q8_0 ? reinterpret_cast<const int8_t*>(w.packed.panel(p) + 256) : &panels[static_cast<size_t>(p)].q[0][0][0];
-        }
-        t.m = m;
-        t.panels = 4;
-        t.group = type == DType::Q6_K ? 16 : 32;
-        t.groups = k / t.group;
-        t.minimums = type == DType::Q4_K || type == DType::Q5_K;
-        t.a = q.data();
-        t.a_stride = static_cast<size_t>(k);
-        t.a_scale = scale.data();
-        t.a_sum = sum.data();
-        t.a_scale_stride = static_cast<size_t>(blocks);
-        t.w = panels.data();
-        t.q_group_stride = static_cast<size_t>(t.group * kPanelRows);
-        std::vector<float> c(static_cast<size_t>(m * n));
-        t.c = c.data();
-        t.c_stride = static_cast<size_t>(n);
-        kernels.gemm_quant(t);
-        for (int i = 0; i < m; ++i)
-          for (int j = 0; j < n; ++j) {
-            double exact = 0, magnitude = 0;
-            for (int v = 0; v < k; ++v) {
-              const size_t at = static_cast<size_t>(i * k + v);
-              const double product = (static_cast<double>(q[at]) - 128) * scale[static_cast<size_t>(i * blocks + v / 32)] * w.values[static_cast<size_t>(j * k + v)];
-              exact += product;
-              magnitude += std::fabs(product);
+      // Rows lie apart, and what is between them stays as it is.
+      const int c_stride = s.n + 16;
+      std::vector<float> start = random.normals(static_cast<size_t>(s.m * c_stride));
+      for (const bool accumulate : {true, false}) {
+        std::vector<double> exact(static_cast<size_t>(s.m * s.n));
+        for (int i = 0; i < s.m; ++i)
+          for (int j = 0; j < s.n; ++j) {
+            double sum = accumulate ? start[static_cast<size_t>(i * c_stride + j)] : 0;
+            for (int k = 0; k < s.k; ++k) {
+              const size_t at = static_cast<size_t>(i * s.k + k);
+              sum += (type == DType::BF16 ? bf16_to_f32(a16[at]) : a32[at]) * static_cast<double>(w.values[static_cast<size_t>(j * s.k + k)]);
             }
-            if (std::fabs(c[static_cast<size_t>(i * n + j)] - exact) > 3e-6 * magnitude)
-              test::failed(__FILE__, __LINE__, tier + " " + dtype_name(type) + " m " + std::to_string(m) + ": " + std::to_string(c[static_cast<size_t>(i * n + j)]) + " against " + std::to_string(exact));
+            exact[static_cast<size_t>(i * s.n + j)] = sum;
           }
-        // Bit for bit the same, row by row.
-        const std::vector<float> together = c;
-        for (int i = 0; i < m; ++i) {
-          std::vector<float> alone(static_cast<size_t>(n));
-          t.m = 1;
-          t.a = q.data() + i * k;
-          t.a_scale = scale.data() + i * blocks;
-          t.a_sum = sum.data() + i * blocks;
-          t.c = alone.data();
-          kernels.gemm_quant(t);
-          CHECK(std::memcmp(alone.data(), together.data() + i * n, static_cast<size_t>(n) * 4) == 0);
-        }
+        double reference_error = 0;
+        on_every_tier([&](const std::string& tier, const Kernels& kernels) {
+          std::vector<float> c = start;
+          run_float(kernels, type, w, a32, a16, s.m, s.k, 0, c.data(), c_stride, accumulate);
+          const double error = worst_error(c, s.m, s.n, c_stride, exact);
+          if (tier == "scalar") reference_error = error;
+          if (!(error <= 2 * reference_error + 1e-6))
+            test::failed(__FILE__, __LINE__, tier + " " + dtype_name(type) + ": error " + std::to_string(error) + " against " + std::to_string(reference_error));
+          // A row's result does not depend on the rows beside it.
+          for (int i = 0; i < s.m; ++i) {
+            std::vector<float> alone(start.begin() + i * c_stride, start.begin() + (i + 1) * c_stride);
+            run_float(kernels, type, w, a32, a16, 1, s.k, i, alone.data(), c_stride, accumulate);
+            CHECK(std::memcmp(alone.data(), c.data() + i * c_stride, static_cast<size_t>(c_stride) * 4) == 0);
+            CHECK(std::memcmp(alone.data() + s.n, start.data() + i * c_stride + s.n, 16 * 4) == 0);
+          }
+        });
       }
     }
-}
-
-TEST(eight_bit_products_do_not_saturate) {
-  // The extremes: weights of -128 and 127 against activations of -127 and 127.
-  for (int weight : {-128, 127})
-    for (float activation : {-1.0f, 1.0f})
-      for (const auto& tier : available_tiers()) {
-        const Kernels kernels = kernels_for(tier);
-        std::vector<float> x(32, activation);
-        uint8_t q[32];
-        float scale, sum;
-        kernels.quantize_row(x.data(), 32, q, &scale, &sum);
-        ExpandedPanel panel{};
-        std::memset(panel.q, weight, sizeof panel.q);
-        for (int r = 0; r < kPanelRows; ++r) {
-          panel.scale[0][r] = 1;
-          panel.offset[0][r] = -128 * 32 * weight;
-        }
-        float c[kPanelRows];
-        QuantTile t{};
-        t.m = t.panels = t.groups = 1;
-        t.group = 32;
-        t.a = q;
-        t.a_stride = 32;
-        t.a_scale = &scale;
-        t.a_sum = &sum;
-        t.a_scale_stride = 1;
-        t.w = &panel;
-        t.q[0] = &panel.q[0][0][0];
-        t.q_group_stride = 512;
-        t.c = c;
-        t.c_stride = kPanelRows;
-        kernels.gemm_quant(t);
-        for (float value : c) CHECK(std::fabs(value - 32.0f * static_cast<float>(weight) * activation) < 1e-2f);
-      }
 }
 
 TEST(elementwise_kernels_match_on_every_tier) {
   Random random(3);
-  for (const auto& tier : available_tiers()) {
-    const Kernels k = kernels_for(tier);
+  on_every_tier([&](const std::string&, const Kernels& k) {
     for (int n : {1, 15, 16, 80, 131, 2048}) {
       const size_t size = static_cast<size_t>(n);
       const std::vector<float> x = random.normals(size, 3), weight = random.normals(size);
@@ -276,12 +152,11 @@ TEST(elementwise_kernels_match_on_every_tier) {
     uint16_t b[4];
     k.to_bf16(special, 4, b);
     CHECK(std::isnan(bf16_to_f32(b[0])) && bf16_to_f32(b[1]) == INFINITY && bf16_to_f32(b[2]) == -INFINITY && b[3] == 0x8000);
-  }
+  });
 }
 
 TEST(rotation_and_row_sums) {
-  for (const auto& tier : available_tiers()) {
-    const Kernels k = kernels_for(tier);
+  on_every_tier([&](const std::string&, const Kernels& k) {
     for (int half : {40, 64}) {
       Random random(4);
       std::vector<float> x = random.normals(static_cast<size_t>(2 * half)), cos(static_cast<size_t>(half)), sin(cos);
@@ -300,5 +175,52 @@ TEST(rotation_and_row_sums) {
       k.add(x.data(), before.data(), half);
       CHECK(std::fabs(x[0] - (2 * (before[0] * cos[0] - before[static_cast<size_t>(half)] * sin[0]) + before[0])) < 1e-5f);
     }
+  });
+}
+
+TEST(largest_of_rows_on_every_tier) {
+  Random random(8);
+  for (const int m : {0, 1, 5}) {
+    constexpr size_t kCols = 48, kStride = 64;
+    std::vector<float> c = random.normals(kStride * 5);
+    const float special[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < 3; ++i) c[kStride * 2 + 7 + 16 * i] = special[i];
+    const std::vector<float> before = random.normals(kCols);
+    on_every_tier([&](const std::string&, const Kernels& kernels) {
+      std::vector<float> best = before, poison(kCols);
+      kernels.max_rows(c.data(), m, kCols, kStride, best.data(), poison.data());
+      for (size_t n = 0; n < kCols; ++n) {
+        float largest = before[n];
+        bool finite = true;
+        for (size_t r = 0; r < static_cast<size_t>(m); ++r) {
+          const float x = c[r * kStride + n];
+          if (x > largest) largest = x;
+          finite = finite && std::isfinite(x);
+        }
+        if (finite) CHECK(best[n] == largest && poison[n] == 0.0f);
+        else CHECK(std::isnan(poison[n]));
+      }
+    });
   }
+}
+
+TEST(bits_expand_on_every_tier) {
+  Random random(9);
+  for (const int n : {1, 3, 4, 5, 7, 8, 9, 16, 17, 512}) {
+    std::vector<uint8_t> bits(static_cast<size_t>(n));
+    for (uint8_t& b : bits) b = static_cast<uint8_t>(random.bits());
+    on_every_tier([&](const std::string&, const Kernels& kernels) {
+      std::vector<uint8_t> y(static_cast<size_t>(8 * n) + 8, 7);
+      kernels.expand_bits(bits.data(), n, y.data());
+      for (size_t i = 0; i < y.size(); ++i)
+        CHECK_EQ(static_cast<int>(y[i]), i / 8 == bits.size() ? 7 : (bits[i / 8] >> (7 - i % 8) & 1) != 0 ? 129 : 127);
+    });
+  }
+}
+
+// The last test of this file, since it looks back on the others.
+TEST(every_kernel_was_reached_on_every_tier) {
+  for (const Kernels& table : test::tier_tables())
+    for (const test::KernelMember& m : test::kMembers)
+      if (m.tested_in == test::TestedIn::Kernels && !m.reached(table.tier)) test::failed(__FILE__, __LINE__, std::string(table.tier) + " " + m.name + " was never called");
 }

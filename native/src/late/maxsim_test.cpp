@@ -128,29 +128,6 @@ TEST(eight_bit_extremes_do_not_saturate) {
       }
 }
 
-TEST(the_kernels_of_a_tier_are_its_own) {
-  const auto& tiers = cpu::available_tiers();
-  for (size_t i = 1; i < tiers.size(); ++i) {
-    const cpu::Kernels scalar = cpu::kernels_for("scalar"), here = cpu::kernels_for(tiers[i]);
-    CHECK(here.dot_i8 != scalar.dot_i8 && here.max_rows != scalar.max_rows && here.expand_bits != scalar.expand_bits);
-    if (tiers[i] == "avx512_vnni") CHECK(here.dot_i8 != cpu::kernels_for("avx2").dot_i8);
-  }
-}
-
-TEST(bits_expand_on_every_tier) {
-  Random random(3);
-  for (int n : {1, 3, 4, 5, 7, 8, 9, 16, 17, 512}) {
-    std::vector<uint8_t> bits(static_cast<size_t>(n));
-    for (uint8_t& b : bits) b = static_cast<uint8_t>(random.bits());
-    for (const auto& tier : cpu::available_tiers()) {
-      std::vector<uint8_t> y(static_cast<size_t>(8 * n) + 8, 7);
-      cpu::kernels_for(tier).expand_bits(bits.data(), n, y.data());
-      for (size_t i = 0; i < static_cast<size_t>(8 * n); ++i) CHECK_EQ(y[i], (bits[i / 8] >> (7 - i % 8) & 1) != 0 ? 129 : 127);
-      for (size_t i = static_cast<size_t>(8 * n); i < y.size(); ++i) CHECK_EQ(y[i], 7);
-    }
-  }
-}
-
 TEST(values_that_are_not_finite_are_named) {
   Random random(4);
   for (const auto& tier : cpu::available_tiers()) {
