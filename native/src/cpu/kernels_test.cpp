@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "guarded.h"
 #include "random.h"
 #include "tensor/convert.h"
 #include "test.h"
@@ -12,6 +13,7 @@
 
 using namespace e4j;
 using namespace e4j::cpu;
+using e4j::test::Guarded;
 using e4j::test::on_every_tier;
 using e4j::test::Random;
 using e4j::test::Weights;
@@ -33,26 +35,25 @@ struct FloatCase {
   int m, n, k;
 };
 
-void run_float(const Kernels& kernels, DType type, const Weights& w, const std::vector<float>& a32, const std::vector<uint16_t>& a16,
-               int m, int k, int first_row, float* c, int c_stride, bool accumulate) {
-  GemmTile t{};
-  t.m = m;
-  t.k = k;
-  t.panels = w.packed.panels;
-  t.accumulate = accumulate;
-  t.a_stride = static_cast<size_t>(k);
-  t.w = w.packed.data.data();
-  t.w_panel_stride = w.packed.panel_bytes / (type == DType::F32 ? 4 : 2);
-  t.c = c;
-  t.c_stride = static_cast<size_t>(c_stride);
-  if (type == DType::BF16) {
-    t.a = a16.data() + first_row * k;
-    kernels.gemm_bf16(t);
-  } else {
-    t.a = a32.data() + first_row * k;
-    type == DType::F32 ? kernels.gemm_f32(t) : kernels.gemm_f16(t);
+// A matrix product's operands, with nothing to be read behind them.
+struct FloatProduct {
+  DType type;
+  int k, panels;
+  size_t w_panel_stride;
+  Guarded<float> a32;
+  Guarded<uint16_t> a16;
+  Guarded<std::byte> w;
+
+  FloatProduct(DType of, const PackedMatrix& m, const std::vector<float>& f32, const std::vector<uint16_t>& bf16)
+      : type(of), k(m.k), panels(m.panels), w_panel_stride(m.panel_bytes / (of == DType::F32 ? 4 : 2)), a32(f32), a16(bf16),
+        w(std::vector<std::byte>(m.data.data(), m.data.data() + static_cast<size_t>(m.panels) * m.panel_bytes)) {}
+
+  void run(const Kernels& kernels, int first_row, int m, float* c, int c_stride, bool accumulate) const {
+    const void* a = type == DType::BF16 ? static_cast<const void*>(a16.data() + first_row * k) : a32.data() + first_row * k;
+    const GemmTile t{m, k, panels, accumulate, a, static_cast<size_t>(k), w.data(), w_panel_stride, c, static_cast<size_t>(c_stride)};
+    type == DType::F32 ? kernels.gemm_f32(t) : type == DType::F16 ? kernels.gemm_f16(t) : kernels.gemm_bf16(t);
   }
-}
+};
 
 }  // namespace
 
@@ -64,6 +65,7 @@ TEST(float_products_match_on_every_tier) {
       std::vector<float> a32 = random.normals(static_cast<size_t>(s.m * s.k));
       std::vector<uint16_t> a16(a32.size());
       for (size_t i = 0; i < a32.size(); ++i) a16[i] = f32_to_bf16(a32[i]);
+      const FloatProduct product(type, w.packed, a32, a16);
       // Rows lie apart, and what is between them stays as it is.
       const int c_stride = s.n + 16;
       std::vector<float> start = random.normals(static_cast<size_t>(s.m * c_stride));
@@ -81,7 +83,7 @@ TEST(float_products_match_on_every_tier) {
         double reference_error = 0;
         on_every_tier([&](const std::string& tier, const Kernels& kernels) {
           std::vector<float> c = start;
-          run_float(kernels, type, w, a32, a16, s.m, s.k, 0, c.data(), c_stride, accumulate);
+          product.run(kernels, 0, s.m, c.data(), c_stride, accumulate);
           const double error = worst_error(c, s.m, s.n, c_stride, exact);
           if (tier == "scalar") reference_error = error;
           if (!(error <= 2 * reference_error + 1e-6))
@@ -89,7 +91,7 @@ TEST(float_products_match_on_every_tier) {
           // A row's result does not depend on the rows beside it.
           for (int i = 0; i < s.m; ++i) {
             std::vector<float> alone(start.begin() + i * c_stride, start.begin() + (i + 1) * c_stride);
-            run_float(kernels, type, w, a32, a16, 1, s.k, i, alone.data(), c_stride, accumulate);
+            product.run(kernels, i, 1, alone.data(), c_stride, accumulate);
             CHECK(std::memcmp(alone.data(), c.data() + i * c_stride, static_cast<size_t>(c_stride) * 4) == 0);
             CHECK(std::memcmp(alone.data() + s.n, start.data() + i * c_stride + s.n, 16 * 4) == 0);
           }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "guarded.h"
 #include "random.h"
 #include "test.h"
 #include "tier_tables.h"
@@ -10,6 +11,7 @@
 
 using namespace e4j;
 using namespace e4j::cpu;
+using e4j::test::Guarded;
 using e4j::test::on_every_tier;
 using e4j::test::Random;
 using e4j::test::Weights;
@@ -67,6 +69,8 @@ TEST(quantised_products_match_on_every_tier) {
       const std::vector<float> x = random.normals(static_cast<size_t>(s.m * k));
       on_every_tier([&](const std::string& tier, const Kernels& kernels) {
         const Activations a(kernels, x, s.m, k);
+        const Guarded<uint8_t> q(a.q);
+        const Guarded<float> a_scale(a.scale), a_sum(a.sum);
         std::vector<ExpandedPanel> panels(static_cast<size_t>(s.panels));
         QuantTile t = quant_tile(kernels, type, w, blocks, panels);
         const int groups = t.groups, half = blocks / 2, half_groups = half * kQuantBlock / t.group;
@@ -78,10 +82,10 @@ TEST(quantised_products_match_on_every_tier) {
             QuantTile part = t;
             part.accumulate = second;
             part.groups = second ? groups - half_groups : half_groups;
-            part.a = &a.q[static_cast<size_t>(row * k + (second ? half * kQuantBlock : 0))];
+            part.a = q.data() + row * k + (second ? half * kQuantBlock : 0);
             part.a_stride = static_cast<size_t>(k);
-            part.a_scale = &a.scale[static_cast<size_t>(row * blocks + (second ? half : 0))];
-            part.a_sum = &a.sum[static_cast<size_t>(row * blocks + (second ? half : 0))];
+            part.a_scale = a_scale.data() + row * blocks + (second ? half : 0);
+            part.a_sum = a_sum.data() + row * blocks + (second ? half : 0);
             part.a_scale_stride = static_cast<size_t>(blocks);
             std::vector<ExpandedPanel> later = panels;
             for (int p = 0; second && p < s.panels; ++p) {
@@ -208,6 +212,8 @@ TEST(integer_dots_are_exact_on_every_tier) {
         std::vector<int8_t> w(static_cast<size_t>(panels) * panel_stride);
         for (int8_t& v : w) v = static_cast<int8_t>(random.below(4) == 0 ? random.below(2) * 254 - 127 : random.below(255) - 127);
         const std::vector<float> scale = random.normals(static_cast<size_t>(m));
+        const Guarded<uint8_t> guarded_a({a.begin(), a.end() - 12});
+        const Guarded<int8_t> guarded_w({w.begin(), w.end() - 64});
         const auto weight = [&](size_t col, size_t v) {
           return static_cast<int>(w[col / kPanelRows * panel_stride + (v / 4 * kPanelRows + col % kPanelRows) * 4 + v % 4]);
         };
@@ -216,7 +222,7 @@ TEST(integer_dots_are_exact_on_every_tier) {
           for (size_t v = 0; v < depth; ++v) offset[col] -= 128 * weight(col, v);
         on_every_tier([&](const std::string&, const Kernels& kernels) {
           std::vector<float> c(static_cast<size_t>(m) * c_stride, 7);
-          kernels.dot_i8({m, k, panels, a.data(), a_stride, scale.data(), w.data(), panel_stride, offset.data(), c.data(), c_stride});
+          kernels.dot_i8({m, k, panels, guarded_a.data(), a_stride, scale.data(), guarded_w.data(), panel_stride, offset.data(), c.data(), c_stride});
           for (size_t i = 0; i < static_cast<size_t>(m); ++i)
             for (size_t col = 0; col < c_stride; ++col) {
               int dot = 0;
