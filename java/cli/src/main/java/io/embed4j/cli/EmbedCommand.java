@@ -81,7 +81,7 @@ final class EmbedCommand implements Callable<Integer> {
     if (imageTokensOnly && !multiVector) {
       throw new ParameterException(spec.commandLine(), "--image-tokens-only is for --multi-vector");
     }
-    if (!output.equals("-")) input.requireOther(Path.of(output));
+    if (!output.equals("-")) input.requireOther(Path.of(output), inputs.stream().filter(Source::namesFile).toList());
     try (Items items = input.open(inputs, Item::textOrFile); EmbeddingModel open = model.open()) {
       Task served = servedTask(open);
       open.check(configured(EmbeddingRequest.text(""), served, prompt));

@@ -40,14 +40,17 @@ final class InputOptions {
     return new JsonLinesReader(stream(), warning -> command.commandLine().getErr().println("embed4j: " + warning));
   }
 
-  /** Refuses to write over what is being read. */
-  void requireOther(Path output) {
-    try {
-      if (input != null && !input.equals("-") && Files.exists(output) && Files.isSameFile(Path.of(input), output)) {
-        throw usage("--output is the file that --input reads");
+  /** Refuses to write over what is being read: the file of lines, or files among the command's arguments. */
+  void requireOther(Path output, List<String> files) {
+    List<String> read = input == null ? files : input.equals("-") ? List.of() : List.of(input);
+    for (String file : read) {
+      try {
+        if (Files.exists(output) && Files.exists(Path.of(file)) && Files.isSameFile(Path.of(file), output)) {
+          throw usage("--output is the file " + file + " that is read");
+        }
+      } catch (IOException e) {
+        throw new UnusableException("cannot read " + file + ": " + e.getMessage(), e);
       }
-    } catch (IOException e) {
-      throw new UnusableException("cannot read " + input + ": " + e.getMessage(), e);
     }
   }
 

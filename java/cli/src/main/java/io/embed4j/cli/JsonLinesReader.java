@@ -119,7 +119,7 @@ final class JsonLinesReader implements Items {
     }
     if (!line.isObject()) return malformed(NullNode.instance, "expected an object {\"id\": ..., \"text\": \"...\"}");
     JsonNode id = line.has("id") ? line.get("id") : NullNode.instance;
-    List<String> contents = CONTENT.stream().filter(line::has).toList();
+    List<String> contents = CONTENT.stream().filter(line::hasNonNull).toList();
     if (contents.size() != 1) {
       return malformed(id, (contents.isEmpty() ? "it has none" : "it has " + String.join(" and ", contents))
           + ", expected one of \"text\", \"image\" and \"pdf\"");

@@ -26,6 +26,11 @@ record Source(String reference) {
     return extension(argument).equals("pdf");
   }
 
+  /** Either. */
+  static boolean namesFile(String argument) {
+    return namesPicture(argument) || namesPdf(argument);
+  }
+
   private static String extension(String name) {
     return name.substring(name.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT);
   }

@@ -41,6 +41,7 @@ class JsonLinesReaderTest {
   void readsPicturesAndPdfs() throws IOException {
     List<Item> items = read("{\"id\":1,\"image\":\"a b.png\",\"task\":\"code\"}\n{\"pdf\":\"a.pdf\"}\n"
         + "{\"pdf\":\"data:,\",\"pages\":\"1-3,7\"}");
+    assertEquals("a", text(read("{\"text\":\"a\",\"image\":null}").getFirst()), "null is nothing");
     assertEquals(new Item.Content.Picture(new Source("a b.png")), items.get(0).content());
     assertEquals("code", items.get(0).task());
     assertEquals(new Item.Content.Pdf(new Source("a.pdf"), null), items.get(1).content());

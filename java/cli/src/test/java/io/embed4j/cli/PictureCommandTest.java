@@ -209,6 +209,7 @@ class PictureCommandTest {
     assertUnusable("--dpi is NaN", "embed", "-m", m, "--dpi", "NaN", page);
     assertUnusable("pixels", "embed", "-m", m, "--max-pixels", "-1", page);
     assertUnusable("pixels", "embed", "-m", m, "--min-pixels", "5000", "--max-pixels", "4000", page);
+    assertUnusable("--output is the file", "embed", "-m", m, page, "--output", page);
     assertUnusable("--query", "explain", "-m", m, page, "--output", out);
     assertUnusable("--page", "explain", "-m", m, "--query", "q", "--page", "1", page, "--output", out);
     assertUnusable("page 3 does not exist", "explain", "-m", m, "--query", "q", "--page", "3", report.toString(), "--output",
