@@ -42,7 +42,7 @@ struct VnniDot {
 void overlay(Kernels& k) noexcept {
   k.tier = "avx_vnni";
   k.gemm_quant = gemm_quant_tiled<VnniDot, 3, 1>;
-  k.dot_i8 = dot_i8_tiled<VnniDot, 6, 1>;
+  k.dot_i8 = dot_i8_tiled<VnniDot, 4, 1>;
 }
 
 }  // namespace e4j::cpu::avx_vnni
