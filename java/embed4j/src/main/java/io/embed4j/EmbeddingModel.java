@@ -1,6 +1,5 @@
 package io.embed4j;
 
-import io.embed4j.Preparation.Prepared;
 import io.embed4j.batch.Engine;
 import io.embed4j.batch.Vectors;
 import io.embed4j.ffm.GgufFile;
@@ -108,9 +107,38 @@ public final class EmbeddingModel implements AutoCloseable {
    * @throws IllegalStateException when the model is closed
    */
   public Embedding embed(EmbeddingRequest request) {
-    engine.checkOpen();
-    Prepared prepared = preparation.prepare(request);
+    PreparedRequest prepared = prepare(request);
     return embedding(prepared, engine.run(List.of(prepared.sequence())).getFirst());
+  }
+
+  /**
+   * Does all of a request's work that is not the model's: checks it, tokenises its text or decodes its picture, in the
+   * calling thread.
+   *
+   * @throws EmbeddingException of the request
+   * @throws IllegalStateException when the model is closed
+   */
+  public PreparedRequest prepare(EmbeddingRequest request) {
+    engine.checkOpen();
+    return preparation.prepare(request);
+  }
+
+  /**
+   * Embeds requests that this model prepared, packed into batches of {@link ModelOptions#maxBatchTokens} in their order.
+   *
+   * @return one outcome per request, in order
+   * @throws EmbeddingException {@link EmbeddingException#CANCELLED} when interrupted while waiting
+   * @throws IllegalArgumentException when another model prepared one of them
+   * @throws IllegalStateException when the model is closed
+   */
+  public List<Outcome> embedPrepared(List<PreparedRequest> requests) {
+    engine.checkOpen();
+    for (PreparedRequest request : requests) {
+      if (request.owner() != preparation) throw new IllegalArgumentException("another model prepared the request");
+    }
+    Packing packing = new Packing(requests.size());
+    for (int i = 0; i < requests.size(); i++) packing.add(i, requests.get(i));
+    return packing.finish();
   }
 
   /**
@@ -123,31 +151,15 @@ public final class EmbeddingModel implements AutoCloseable {
    */
   public List<Outcome> embedAll(List<EmbeddingRequest> requests) {
     engine.checkOpen();
-    Outcome[] outcomes = new Outcome[requests.size()];
-    List<Integer> places = new ArrayList<>();
-    List<Prepared> batch = new ArrayList<>();
-    long tokens = 0;
-    for (int i = 0; i < outcomes.length; i++) {
-      Prepared prepared;
+    Packing packing = new Packing(requests.size());
+    for (int i = 0; i < requests.size(); i++) {
       try {
-        prepared = preparation.prepare(requests.get(i));
+        packing.add(i, preparation.prepare(requests.get(i)));
       } catch (EmbeddingException e) {
-        outcomes[i] = new Outcome.Failure(e);
-        continue;
+        packing.fail(i, e);
       }
-      int length = prepared.sequence().length();
-      if (!batch.isEmpty() && tokens + length > maxBatchTokens) {
-        run(batch, places, outcomes);
-        batch.clear();
-        places.clear();
-        tokens = 0;
-      }
-      batch.add(prepared);
-      places.add(i);
-      tokens += length;
     }
-    if (!batch.isEmpty()) run(batch, places, outcomes);
-    return Arrays.asList(outcomes);
+    return packing.finish();
   }
 
   /**
@@ -169,25 +181,61 @@ public final class EmbeddingModel implements AutoCloseable {
     engine.close();
   }
 
-  /** One batch; when it fails as a whole, each of its items alone, so that only those at fault are lost. */
-  private void run(List<Prepared> batch, List<Integer> places, Outcome[] outcomes) {
-    try {
-      List<Vectors> vectors = engine.run(batch.stream().map(Prepared::sequence).toList());
-      for (int i = 0; i < batch.size(); i++) {
-        outcomes[places.get(i)] = new Outcome.Success(embedding(batch.get(i), vectors.get(i)));
+  /** Requests on their way into batches, and what became of them. */
+  private final class Packing {
+    private final Outcome[] outcomes;
+    private final List<Integer> places = new ArrayList<>();
+    private final List<PreparedRequest> batch = new ArrayList<>();
+    private long tokens;
+
+    Packing(int requests) {
+      outcomes = new Outcome[requests];
+    }
+
+    void fail(int place, EmbeddingException e) {
+      outcomes[place] = new Outcome.Failure(e);
+    }
+
+    /** Runs what was added before when the request does not fit beside it. */
+    void add(int place, PreparedRequest request) {
+      if (tokens + request.tokens() > maxBatchTokens) flush();
+      batch.add(request);
+      places.add(place);
+      tokens += request.tokens();
+    }
+
+    List<Outcome> finish() {
+      flush();
+      return Arrays.asList(outcomes);
+    }
+
+    private void flush() {
+      if (!batch.isEmpty()) run(batch, places);
+      batch.clear();
+      places.clear();
+      tokens = 0;
+    }
+
+    /** One batch; when it fails as a whole, each of its items alone, so that only those at fault are lost. */
+    private void run(List<PreparedRequest> batch, List<Integer> places) {
+      try {
+        List<Vectors> vectors = engine.run(batch.stream().map(PreparedRequest::sequence).toList());
+        for (int i = 0; i < batch.size(); i++) {
+          outcomes[places.get(i)] = new Outcome.Success(embedding(batch.get(i), vectors.get(i)));
+        }
+      } catch (EmbeddingException e) {
+        if (e.code().equals(EmbeddingException.CANCELLED)) throw e;
+        if (batch.size() == 1) {
+          fail(places.getFirst(), e);
+          return;
+        }
+        LOG.warn("a batch of {} items failed, running each alone: {}", batch.size(), e.getMessage());
+        for (int i = 0; i < batch.size(); i++) run(batch.subList(i, i + 1), places.subList(i, i + 1));
       }
-    } catch (EmbeddingException e) {
-      if (e.code().equals(EmbeddingException.CANCELLED)) throw e;
-      if (batch.size() == 1) {
-        outcomes[places.getFirst()] = new Outcome.Failure(e);
-        return;
-      }
-      LOG.warn("a batch of {} items failed, running each alone: {}", batch.size(), e.getMessage());
-      for (int i = 0; i < batch.size(); i++) run(batch.subList(i, i + 1), places.subList(i, i + 1), outcomes);
     }
   }
 
-  private Embedding embedding(Prepared prepared, Vectors vectors) {
+  private Embedding embedding(PreparedRequest prepared, Vectors vectors) {
     if (prepared.multiVector()) return new MultiVectorEmbedding(vectors.rows(), info.multiVectorDim(), prepared.usage());
     if (!prepared.chunked()) return dense(prepared, vectors.pooled().getFirst(), prepared.usage());
     List<DenseEmbedding> chunks = new ArrayList<>();
@@ -198,7 +246,7 @@ public final class EmbeddingModel implements AutoCloseable {
     return new ChunkedEmbedding(chunks, prepared.usage().tokens());
   }
 
-  private DenseEmbedding dense(Prepared prepared, float[] mean, Usage usage) {
+  private DenseEmbedding dense(PreparedRequest prepared, float[] mean, Usage usage) {
     return new DenseEmbedding(Matryoshka.unit(mean, prepared.dimensions()), sizes, usage);
   }
 }

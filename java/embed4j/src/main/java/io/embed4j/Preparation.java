@@ -21,14 +21,6 @@ import java.util.Optional;
 
 /** From requests to sequences of tokens and patches: everything that is checked and done before a batch. Thread-safe. */
 final class Preparation {
-  /**
-   * A request made ready.
-   *
-   * @param usage what its embedding will say of itself
-   * @param dimensions of its dense vectors
-   */
-  record Prepared(Sequence sequence, Usage usage, int dimensions, boolean multiVector, boolean chunked) {}
-
   private final ModelInfo info;
   private final Tokenizer tokenizer;
   private final Matryoshka sizes;
@@ -81,7 +73,7 @@ final class Preparation {
   }
 
   /** Checks a request, tokenises its text or decodes and cuts up its picture. */
-  Prepared prepare(EmbeddingRequest request) {
+  PreparedRequest prepare(EmbeddingRequest request) {
     check(request);
     return switch (request.content()) {
       case Content.Text(String text) -> text(request, text);
@@ -90,7 +82,7 @@ final class Preparation {
     };
   }
 
-  private Prepared text(EmbeddingRequest request, String text) {
+  private PreparedRequest text(EmbeddingRequest request, String text) {
     int limit = limit(request);
     int[] ids = tokenizer.encode(TextPrompt.of(request.task(), request.prompt(), text), request.specialTokens());
     boolean truncated = ids.length > limit;
@@ -102,7 +94,7 @@ final class Preparation {
     return prepared(request, ids, null, all, all, new Usage(ids.length, truncated, Optional.empty()));
   }
 
-  private Prepared image(EmbeddingRequest request, ImageInput input) {
+  private PreparedRequest image(EmbeddingRequest request, ImageInput input) {
     ImageProcessor processor = processor(request);
     RgbImage image = input.read(processor.maxPixels());
     try {
@@ -128,14 +120,14 @@ final class Preparation {
     }
   }
 
-  private Prepared prepared(EmbeddingRequest request, int[] ids, Sequence.Image image, Sequence.Range pooled,
+  private PreparedRequest prepared(EmbeddingRequest request, int[] ids, Sequence.Image image, Sequence.Range pooled,
       Sequence.Range rows, Usage usage) {
     boolean multi = request.multiVector();
     Sequence sequence = new Sequence(ids, adapter(request.task()), image, multi ? List.of() : List.of(pooled), multi ? rows : null);
-    return new Prepared(sequence, usage, dimensions(request), multi, false);
+    return new PreparedRequest(this, sequence, usage, dimensions(request), multi, false);
   }
 
-  private Prepared chunks(EmbeddingRequest request, Content.Chunks chunks) {
+  private PreparedRequest chunks(EmbeddingRequest request, Content.Chunks chunks) {
     List<int[]> pieces = new ArrayList<>();
     int[] ends = new int[chunks.pieces().size() + 1]; // tokens before each piece, and the total
     for (int i = 0; i < chunks.pieces().size(); i++) {
@@ -157,7 +149,7 @@ final class Preparation {
       ranges.add(new Sequence.Range(ends[range.begin()], ends[range.end()]));
     }
     Sequence sequence = new Sequence(ids, adapter(request.task()), null, ranges, null);
-    return new Prepared(sequence, new Usage(ids.length, false, Optional.empty()), dimensions(request), false, true);
+    return new PreparedRequest(this, sequence, new Usage(ids.length, false, Optional.empty()), dimensions(request), false, true);
   }
 
   private int dimensions(EmbeddingRequest request) {

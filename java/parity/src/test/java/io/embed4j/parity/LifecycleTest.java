@@ -1,5 +1,6 @@
 package io.embed4j.parity;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -9,6 +10,8 @@ import io.embed4j.EmbeddingException;
 import io.embed4j.EmbeddingModel;
 import io.embed4j.EmbeddingRequest;
 import io.embed4j.ModelOptions;
+import io.embed4j.Outcome;
+import io.embed4j.PreparedRequest;
 import io.embed4j.Task;
 import io.embed4j.convert.WeightType;
 import java.io.IOException;
@@ -41,6 +44,23 @@ class LifecycleTest {
     assertThrows(IllegalStateException.class, () -> model.embedAll(List.of(HELLO)));
     assertThrows(IllegalStateException.class, () -> model.embedAll(List.of()));
     assertEquals(256, model.info().hiddenSize(), "what it was can still be asked");
+  }
+
+  @Test
+  void aRequestPreparedAheadGivesTheSameVectorAndIsItsModelsOnly() {
+    try (EmbeddingModel model = EmbeddingModel.open(TinyModel.small());
+        EmbeddingModel other = EmbeddingModel.open(TinyModel.small())) {
+      List<PreparedRequest> prepared = List.of(model.prepare(HELLO), model.prepare(numbered(7)), model.prepare(HELLO));
+      List<Outcome> outcomes = model.embedPrepared(prepared);
+      assertArrayEquals(model.embed(HELLO).dense().toArray(), outcomes.get(0).orThrow().dense().toArray());
+      assertArrayEquals(model.embed(numbered(7)).dense().toArray(), outcomes.get(1).orThrow().dense().toArray());
+      assertEquals(model.embed(HELLO).tokens(), prepared.getFirst().tokens());
+      assertEquals(0, prepared.getFirst().patches());
+      assertThrows(IllegalArgumentException.class, () -> other.embedPrepared(prepared));
+      model.close();
+      assertThrows(IllegalStateException.class, () -> model.prepare(HELLO));
+      assertThrows(IllegalStateException.class, () -> model.embedPrepared(prepared));
+    }
   }
 
   @Test
