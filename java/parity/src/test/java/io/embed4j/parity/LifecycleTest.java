@@ -150,8 +150,8 @@ class LifecycleTest {
       if (i == 300) settled = residentBytes();
     }
     long grown = residentBytes() - settled;
-    // 700 leaked workspaces or packed layers would be gigabytes; the Java heap may still breathe
-    assertTrue(grown < 64 << 20, "resident memory grew by " + (grown >> 20) + " MB over 700 models");
+    // 700 leaked workspaces or packed layers would be gigabytes; the Java heap and malloc's arenas may still breathe
+    assertTrue(grown < 192 << 20, "resident memory grew by " + (grown >> 20) + " MB over 700 models");
   }
 
   @Test
