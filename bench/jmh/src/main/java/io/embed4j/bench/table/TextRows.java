@@ -1,0 +1,236 @@
+package io.embed4j.bench.table;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.embed4j.bench.table.Bench.OpenModel;
+import io.embed4j.bench.table.Row.Bound;
+import io.embed4j.bench.table.Row.Outcome;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** Texts and pages through the Java API, adapters on, against what the machine can do. */
+final class TextRows {
+  private static final int BASE = 512;
+  private static final int QUERY = 16;
+  private static final int CONTEXT = 32_768;
+  private static final int PATCHES = 3072;
+  private static final int MIXED_TEXTS = 12;
+  private static final int MIXED_TOKENS = 128;
+
+  private TextRows() {}
+
+  static List<Row> of(List<String> types) {
+    List<Row> rows = new ArrayList<>();
+    for (String type : types) {
+      if (type.equals("q4_k_m")) {
+        rows.add(new Row("text-q4_k_m-512", "Q4_K_M / own Q8_0 at 512 tokens", "", Bound.least(0.88, 0.95), TextRows::againstQ8));
+      } else {
+        Bound bound = type.equals("bf16") ? Bound.least(0.80, 0.90) : Bound.least(0.62, 0.75);
+        rows.add(new Row("text-" + type + "-512", name(type) + ", 512 tokens: tokens/s x operations a token / peak of "
+            + (type.equals("bf16") ? "bf16" : "int8"), "", bound, bench -> text(bench, type)));
+      }
+      rows.add(new Row("query-" + type, name(type) + ", query of 16 tokens: time / max(weight bytes / read rate, operations / peak)",
+          "", Bound.most(1.30, 1.15), bench -> query(bench, type)));
+      for (int length : new int[] {2048, 8192}) {
+        rows.add(new Row("long-" + type + "-" + length, name(type) + ", " + length + " tokens: share of the limit / that at 512", "",
+            Bound.least(0.92, 0.97), bench -> longText(bench, type, length)));
+      }
+      rows.add(new Row("context-" + type, name(type) + ", 32,768 tokens: completes; most memory over the weights", "GB",
+          Bound.most(2, 1), bench -> context(bench, type)));
+      if (!type.equals("q4_k_m")) {
+        Bound bound = type.equals("bf16") ? Bound.least(0.75, 0.85) : Bound.least(0.60, 0.72);
+        rows.add(new Row("page-" + type, name(type) + ", page of 3,072 patches: limit time / own time", "", bound,
+            bench -> page(bench, type)));
+      }
+      rows.add(new Row("mixed-" + type, name(type) + ", three tasks in one batch / one task, throughput", "",
+          Bound.least(0.96, 0.98), bench -> mixed(bench, type)));
+      rows.add(new Row("scalar-" + type, name(type) + ", 8 tokens: cosine with the scalar tier's vector", "",
+          Bound.least(type.equals("bf16") ? 0.99999 : 0.9999, 0.999999), bench -> scalar(bench, type)));
+    }
+    return rows;
+  }
+
+  static String name(String type) {
+    return type.toUpperCase(Locale.ROOT);
+  }
+
+  /** Seconds at the limit: matrices by the type's best instruction, attention by bf16's. */
+  private static double limit(Bench bench, Cost cost, String type, int tokens) {
+    return cost.matrices() * tokens / bench.peak(type) + cost.attention(tokens) / bench.peak("bf16");
+  }
+
+  private static Outcome text(Bench bench, String type) {
+    OpenModel model = bench.model(type);
+    model.text(BASE);
+    Samples seconds = new Samples();
+    Samples peaks = new Samples();
+    Samples shares = new Samples();
+    JsonNode answer = null;
+    for (int i = 0; i < bench.settings.runs(); i++) {
+      double before = bench.peak(type);
+      answer = model.text(BASE);
+      double peak = Math.max(before, bench.peak(type));
+      seconds.add(answer.get("seconds").asDouble());
+      peaks.add(peak);
+      shares.add(model.cost().text(BASE) / answer.get("seconds").asDouble() / peak);
+    }
+    ObjectNode details = details(model, answer).put("tokens_per_s", BASE / seconds.median())
+        .put("gop_per_token", model.cost().text(BASE) / BASE / 1e9);
+    seconds.putInto(details, "seconds");
+    peaks.putInto(details, "peak_per_s");
+    return new Outcome(shares.median(), "%.1f tokens/s; peak %.0f G/s".formatted(BASE / seconds.median(), peaks.median() / 1e9), details);
+  }
+
+  private static Outcome againstQ8(Bench bench) {
+    Samples q4 = new Samples();
+    Samples q8 = new Samples();
+    JsonNode answer = null;
+    OpenModel model = null;
+    for (int round = 0; round < 2; round++) { // turns of models, since two of them at once may not fit into memory
+      for (String type : List.of("q8_0", "q4_k_m")) {
+        model = bench.model(type);
+        model.text(BASE);
+        for (int i = 0; i < (bench.settings.runs() + 1) / 2; i++) {
+          answer = model.text(BASE);
+          (type.equals("q8_0") ? q8 : q4).add(answer.get("seconds").asDouble());
+        }
+      }
+    }
+    ObjectNode details = details(model, answer);
+    q4.putInto(details, "seconds");
+    q8.putInto(details, "q8_0_seconds");
+    return new Outcome(q8.median() / q4.median(),
+        "%.1f against %.1f tokens/s".formatted(BASE / q4.median(), BASE / q8.median()), details);
+  }
+
+  private static Outcome query(Bench bench, String type) {
+    OpenModel model = bench.model(type);
+    for (int i = 0; i < 3; i++) model.text(QUERY);
+    Samples seconds = new Samples();
+    Samples ratios = new Samples();
+    JsonNode answer = null;
+    double limit = 0;
+    for (int i = 0; i < bench.settings.runs(); i++) {
+      double memory = model.cost().bytes() / bench.readRate();
+      double compute = model.cost().text(QUERY) / bench.peak(type);
+      limit = Math.max(memory, compute);
+      Samples some = new Samples();
+      for (int j = 0; j < 5; j++) {
+        answer = model.text(QUERY);
+        some.add(answer.get("seconds").asDouble());
+        seconds.add(answer.get("seconds").asDouble());
+      }
+      ratios.add(some.median() / limit);
+    }
+    ObjectNode details = details(model, answer).put("limit_seconds", limit).put("p50_ms", 1e3 * seconds.median())
+        .put("p99_ms", 1e3 * seconds.quantile(0.99));
+    seconds.putInto(details, "seconds");
+    return new Outcome(ratios.median(), "%.0f ms; limit %.0f ms".formatted(1e3 * seconds.median(), 1e3 * limit), details);
+  }
+
+  private static Outcome longText(Bench bench, String type, int tokens) {
+    OpenModel model = bench.model(type);
+    model.text(BASE);
+    Samples base = new Samples();
+    Samples seconds = new Samples();
+    Samples ratios = new Samples();
+    JsonNode answer;
+    do {
+      double before = limit(bench, model.cost(), type, BASE) / model.text(BASE).get("seconds").asDouble();
+      answer = model.text(tokens);
+      double share = limit(bench, model.cost(), type, tokens) / answer.get("seconds").asDouble();
+      double after = limit(bench, model.cost(), type, BASE) / model.text(BASE).get("seconds").asDouble();
+      base.add((before + after) / 2);
+      seconds.add(answer.get("seconds").asDouble());
+      ratios.add(share / base.quantile(0.5));
+    } while (seconds.size() < bench.settings.runsOf(seconds.median()));
+    ObjectNode details = details(model, answer).put("tokens_per_s", tokens / seconds.median()).put("share_at_512", base.median());
+    seconds.putInto(details, "seconds");
+    return new Outcome(ratios.median(),
+        "%.1f tokens/s; %.2f of the limit at 512".formatted(tokens / seconds.median(), base.median()), details);
+  }
+
+  private static Outcome context(Bench bench, String type) {
+    OpenModel model = bench.model(type);
+    model.child().ask("forget-peak");
+    JsonNode answer = model.text(CONTEXT);
+    double peak = model.child().ask("memory").get("peak_resident_bytes").asDouble();
+    double over = (peak - model.ready().get("weight_bytes").asDouble()) / 1e9;
+    ObjectNode details = details(model, answer).put("tokens_per_s", CONTEXT / answer.get("seconds").asDouble())
+        .put("peak_resident_bytes", peak).put("weight_bytes", model.ready().get("weight_bytes").asDouble());
+    details.put("limit_share", limit(bench, model.cost(), type, CONTEXT) / answer.get("seconds").asDouble());
+    return new Outcome(over, "%.1f tokens/s, %.0f s; the JVM is part of it".formatted(
+        CONTEXT / answer.get("seconds").asDouble(), answer.get("seconds").asDouble()), details);
+  }
+
+  private static Outcome page(Bench bench, String type) {
+    OpenModel model = bench.model(type);
+    JsonNode answer = model.child().ask("page");
+    int tokens = answer.get("tokens").asInt();
+    double hidden = model.ready().get("hidden").asDouble();
+    double matrices = Cost.visionMatrices(PATCHES, hidden) + model.cost().matrices() * tokens;
+    double attention = Cost.visionAttention(PATCHES) + model.cost().attention(tokens);
+    Samples seconds = new Samples();
+    Samples shares = new Samples();
+    do {
+      double limit = matrices / bench.peak(type) + attention / bench.peak("bf16");
+      answer = model.child().ask("page");
+      seconds.add(answer.get("seconds").asDouble());
+      shares.add(limit / answer.get("seconds").asDouble());
+    } while (seconds.size() < bench.settings.runsOf(seconds.median()));
+    ObjectNode details = details(model, answer).put("tera_operations", (matrices + attention) / 1e12).put("tokens", tokens);
+    seconds.putInto(details, "seconds");
+    return new Outcome(shares.median(), "%.1f s a page, %.2f T operations".formatted(seconds.median(), (matrices + attention) / 1e12), details);
+  }
+
+  private static Outcome mixed(Bench bench, String type) {
+    OpenModel model = bench.model(type);
+    String question = "batch " + MIXED_TEXTS + " " + MIXED_TOKENS + " ";
+    model.child().ask(question + 3);
+    Samples one = new Samples();
+    Samples three = new Samples();
+    Samples ratios = new Samples();
+    JsonNode answer;
+    do {
+      double a = model.child().ask(question + 1).get("seconds").asDouble();
+      answer = model.child().ask(question + 3);
+      double b = answer.get("seconds").asDouble();
+      double c = model.child().ask(question + 1).get("seconds").asDouble();
+      one.add((a + c) / 2);
+      three.add(b);
+      ratios.add((a + c) / 2 / b);
+    } while (three.size() < bench.settings.runsOf(3 * three.median()));
+    ObjectNode details = details(model, answer);
+    one.putInto(details, "one_seconds");
+    three.putInto(details, "three_seconds");
+    return new Outcome(ratios.median(), "%d texts of %d tokens: %.1f against %.1f tokens/s".formatted(MIXED_TEXTS, MIXED_TOKENS,
+        MIXED_TEXTS * MIXED_TOKENS / three.median(), MIXED_TEXTS * MIXED_TOKENS / one.median()), details);
+  }
+
+  private static Outcome scalar(Bench bench, String type) {
+    JsonNode own = bench.model(type).child().ask("vector 8").get("vector");
+    OpenModel scalar = bench.model(bench.directory(type), Map.of("EMBED4J_CPU_TIER", "scalar"), List.of(), "-");
+    double cosine = cosine(own, scalar.child().ask("vector 8").get("vector"));
+    return new Outcome(cosine, "against " + scalar.ready().get("cpu_tier").asText(), Child.JSON.createObjectNode());
+  }
+
+  static double cosine(JsonNode a, JsonNode b) {
+    if (a.size() != b.size()) throw new IllegalStateException("vectors of " + a.size() + " and " + b.size() + " values");
+    double ab = 0;
+    double aa = 0;
+    double bb = 0;
+    for (int i = 0; i < a.size(); i++) {
+      ab += a.get(i).asDouble() * b.get(i).asDouble();
+      aa += a.get(i).asDouble() * a.get(i).asDouble();
+      bb += b.get(i).asDouble() * b.get(i).asDouble();
+    }
+    return ab / Math.sqrt(aa * bb);
+  }
+
+  private static ObjectNode details(OpenModel model, JsonNode answer) {
+    return Child.JSON.createObjectNode().put("cpu_tier", model.ready().get("cpu_tier").asText())
+        .put("threads", model.ready().get("threads").asInt()).put("sha256", answer.get("sha256").asText());
+  }
+}
