@@ -3,16 +3,19 @@ package io.embed4j;
 import io.embed4j.pooling.Matryoshka;
 import io.embed4j.pooling.Similarity;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Optional;
 
-/** One vector of Euclidean length 1 for a whole text. Immutable. */
+/** One vector for a whole text, of Euclidean length 1 unless the request was not {@link EmbeddingRequest#normalized}. Immutable. */
 public final class DenseEmbedding implements Embedding {
   private final float[] vector;
+  private final boolean normalized;
   private final Matryoshka sizes;
   private final Usage usage;
 
-  DenseEmbedding(float[] vector, Matryoshka sizes, Usage usage) {
+  DenseEmbedding(float[] vector, boolean normalized, Matryoshka sizes, Usage usage) {
     this.vector = vector;
+    this.normalized = normalized;
     this.sizes = sizes;
     this.usage = usage;
   }
@@ -33,7 +36,7 @@ public final class DenseEmbedding implements Embedding {
   }
 
   /**
-   * The first entries, scaled to length 1 again: what a request with {@code dimensions} gives, without embedding anew
+   * The first entries, scaled to length 1 again if this is: what a request with {@code dimensions} gives, without embedding anew
    * (equal within float32 rounding).
    *
    * @param dimensions one of the model's sizes, not above this one's
@@ -42,7 +45,8 @@ public final class DenseEmbedding implements Embedding {
   public DenseEmbedding truncate(int dimensions) {
     sizes.check(dimensions, vector.length);
     if (dimensions == vector.length) return this;
-    return new DenseEmbedding(Matryoshka.unit(vector, dimensions), sizes, usage);
+    float[] cut = normalized ? Matryoshka.unit(vector, dimensions) : Arrays.copyOf(vector, dimensions);
+    return new DenseEmbedding(cut, normalized, sizes, usage);
   }
 
   /**

@@ -247,6 +247,8 @@ public final class EmbeddingModel implements AutoCloseable {
   }
 
   private DenseEmbedding dense(PreparedRequest prepared, float[] mean, Usage usage) {
-    return new DenseEmbedding(Matryoshka.unit(mean, prepared.dimensions()), sizes, usage);
+    float[] vector = prepared.normalized() ? Matryoshka.unit(mean, prepared.dimensions())
+        : Arrays.copyOf(mean, prepared.dimensions());
+    return new DenseEmbedding(vector, prepared.normalized(), sizes, usage);
   }
 }

@@ -31,11 +31,15 @@ public final class EmbeddingRequest {
   private final long minPixels;
   private final long maxPixels;
   private final boolean imageTokensOnly;
+  private final boolean normalized;
 
   /** What is embedded. */
   sealed interface Content {
     /** A text, without prompt. */
     record Text(String text) implements Content {}
+
+    /** A text's tokens, prompt included; not shared. */
+    record Tokens(int[] ids) implements Content {}
 
     /** A picture. */
     record Image(ImageInput input) implements Content {}
@@ -57,6 +61,7 @@ public final class EmbeddingRequest {
     long minPixels;
     long maxPixels;
     boolean imageTokensOnly;
+    boolean normalized = true;
   }
 
   private EmbeddingRequest(Draft draft) {
@@ -71,6 +76,7 @@ public final class EmbeddingRequest {
     this.minPixels = draft.minPixels;
     this.maxPixels = draft.maxPixels;
     this.imageTokensOnly = draft.imageTokensOnly;
+    this.normalized = draft.normalized;
   }
 
   private static EmbeddingRequest of(Content content) {
@@ -92,6 +98,7 @@ public final class EmbeddingRequest {
     draft.minPixels = minPixels;
     draft.maxPixels = maxPixels;
     draft.imageTokensOnly = imageTokensOnly;
+    draft.normalized = normalized;
     change.accept(draft);
     return new EmbeddingRequest(draft);
   }
@@ -99,6 +106,17 @@ public final class EmbeddingRequest {
   /** A dense embedding of a text at full size: task retrieval, prompt query. Empty text is allowed. */
   public static EmbeddingRequest text(String text) {
     return of(new Content.Text(Objects.requireNonNull(text, "text")));
+  }
+
+  /**
+   * A dense embedding of these tokens at full size: task retrieval. Nothing is put before or after them, so a prompt is
+   * among them if one is wanted: {@code tokens} of what {@link TextTokenizer#encode} gives for "Query: hello" is
+   * {@code text("hello")}.
+   *
+   * @param ids [n], each 0 .. {@link ModelInfo#vocabSize} - 1, at least one; copied
+   */
+  public static EmbeddingRequest tokens(int[] ids) {
+    return of(new Content.Tokens(ids.clone()));
   }
 
   /** A dense embedding of a picture or a page at full size: task retrieval. Prompts are for texts and play no part. */
@@ -202,11 +220,16 @@ public final class EmbeddingRequest {
     return with(draft -> draft.imageTokensOnly = imageTokensOnly);
   }
 
+  /** False: a dense vector keeps the length it has before it is scaled to 1; true by default. */
+  public EmbeddingRequest normalized(boolean normalized) {
+    return with(draft -> draft.normalized = normalized);
+  }
+
   Content content() {
     return content;
   }
 
-  /** The text, without prompt; empty for a picture and for late chunks. */
+  /** The text, without prompt; empty for tokens, a picture and late chunks. */
   public Optional<String> text() {
     return content instanceof Content.Text(String text) ? Optional.of(text) : Optional.empty();
   }
@@ -259,5 +282,10 @@ public final class EmbeddingRequest {
   /** Whether a picture's multi-vector has the rows of its image tokens alone. */
   public boolean imageTokensOnly() {
     return imageTokensOnly;
+  }
+
+  /** Whether a dense vector is scaled to length 1. */
+  public boolean normalized() {
+    return normalized;
   }
 }

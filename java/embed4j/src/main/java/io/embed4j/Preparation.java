@@ -58,12 +58,14 @@ final class Preparation {
         throw invalid("dimensions is " + request.dimensions() + ", but multi-vector rows have one size only, "
             + info.multiVectorDim());
       }
+      if (!request.normalized()) throw invalid("multi-vector rows always have length 1: normalized(false) is for dense vectors");
     } else if (request.dimensions() != 0) {
       sizes.check(request.dimensions(), info.hiddenSize());
     }
     limit(request);
     switch (request.content()) {
       case Content.Text text -> { }
+      case Content.Tokens tokens -> { }
       case Content.Image image -> processor(request);
       case Content.Chunks chunks -> {
         if (request.multiVector()) throw invalid("late chunking gives a dense vector per chunk, not multi-vectors");
@@ -76,15 +78,31 @@ final class Preparation {
   PreparedRequest prepare(EmbeddingRequest request) {
     check(request);
     return switch (request.content()) {
-      case Content.Text(String text) -> text(request, text);
+      case Content.Text(String text) -> text(request, tokenizer.encode(
+          TextPrompt.of(request.task(), request.prompt(), text), request.specialTokens()));
+      case Content.Tokens(int[] ids) -> text(request, known(ids));
       case Content.Image(ImageInput input) -> image(request, input);
       case Content.Chunks chunks -> chunks(request, chunks);
     };
   }
 
-  private PreparedRequest text(EmbeddingRequest request, String text) {
+  /** The text of a token. */
+  String tokenText(int id) {
+    return tokenizer.text(id);
+  }
+
+  private int[] known(int[] ids) {
+    if (ids.length == 0) throw invalid("there are no tokens, expected at least one");
+    for (int i = 0; i < ids.length; i++) {
+      if (ids[i] < 0 || ids[i] >= info.vocabSize()) {
+        throw invalid("token " + i + " is " + ids[i] + ", expected 0 .. " + (info.vocabSize() - 1));
+      }
+    }
+    return ids;
+  }
+
+  private PreparedRequest text(EmbeddingRequest request, int[] ids) {
     int limit = limit(request);
-    int[] ids = tokenizer.encode(TextPrompt.of(request.task(), request.prompt(), text), request.specialTokens());
     boolean truncated = ids.length > limit;
     if (truncated) {
       if (!request.truncate()) throw tooLong("text", ids.length, limit, "; ask for truncation to embed its first " + limit);
@@ -124,7 +142,7 @@ final class Preparation {
       Sequence.Range rows, Usage usage) {
     boolean multi = request.multiVector();
     Sequence sequence = new Sequence(ids, adapter(request.task()), image, multi ? List.of() : List.of(pooled), multi ? rows : null);
-    return new PreparedRequest(this, sequence, usage, dimensions(request), multi, false);
+    return new PreparedRequest(this, sequence, usage, dimensions(request), request.normalized(), multi, false);
   }
 
   private PreparedRequest chunks(EmbeddingRequest request, Content.Chunks chunks) {
@@ -149,7 +167,8 @@ final class Preparation {
       ranges.add(new Sequence.Range(ends[range.begin()], ends[range.end()]));
     }
     Sequence sequence = new Sequence(ids, adapter(request.task()), null, ranges, null);
-    return new PreparedRequest(this, sequence, new Usage(ids.length, false, Optional.empty()), dimensions(request), false, true);
+    return new PreparedRequest(this, sequence, new Usage(ids.length, false, Optional.empty()), dimensions(request),
+        request.normalized(), false, true);
   }
 
   private int dimensions(EmbeddingRequest request) {

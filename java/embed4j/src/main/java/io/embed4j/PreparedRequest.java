@@ -1,6 +1,8 @@
 package io.embed4j;
 
 import io.embed4j.batch.Sequence;
+import java.util.Arrays;
+import java.util.List;
 
 /**
  * A request whose text is tokenised, or whose picture is decoded and cut into patches: what remains is the model's own
@@ -12,6 +14,7 @@ public final class PreparedRequest {
   private final Sequence sequence;
   private final Usage usage;
   private final int dimensions;
+  private final boolean normalized;
   private final boolean multiVector;
   private final boolean chunked;
 
@@ -20,12 +23,15 @@ public final class PreparedRequest {
    *
    * @param usage what its embedding will say of itself
    * @param dimensions of its dense vectors
+   * @param normalized whether these are scaled to length 1
    */
-  PreparedRequest(Preparation owner, Sequence sequence, Usage usage, int dimensions, boolean multiVector, boolean chunked) {
+  PreparedRequest(Preparation owner, Sequence sequence, Usage usage, int dimensions, boolean normalized, boolean multiVector,
+      boolean chunked) {
     this.owner = owner;
     this.sequence = sequence;
     this.usage = usage;
     this.dimensions = dimensions;
+    this.normalized = normalized;
     this.multiVector = multiVector;
     this.chunked = chunked;
   }
@@ -38,6 +44,15 @@ public final class PreparedRequest {
   /** 14 x 14 pixel patches of the picture; 0 for a text. Each keeps 4,704 bytes of the heap until it is embedded. */
   public int patches() {
     return sequence.image() == null ? 0 : sequence.image().grid().patches();
+  }
+
+  /**
+   * The text of each token whose row a multi-vector has, in the order of its rows; of a dense request, of all its tokens.
+   * A token that is part of a character gives U+FFFD.
+   */
+  public List<String> tokenTexts() {
+    Sequence.Range rows = sequence.rows() == null ? new Sequence.Range(0, sequence.length()) : sequence.rows();
+    return Arrays.stream(sequence.tokenIds(), rows.begin(), rows.end()).mapToObj(owner::tokenText).toList();
   }
 
   Preparation owner() {
@@ -54,6 +69,10 @@ public final class PreparedRequest {
 
   int dimensions() {
     return dimensions;
+  }
+
+  boolean normalized() {
+    return normalized;
   }
 
   boolean multiVector() {

@@ -45,6 +45,7 @@ public final class Main implements Runnable {
   static CommandLine commandLine() {
     Main main = new Main();
     return new CommandLine(main)
+        .addSubcommand(ServeCommand.command())
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setExecutionStrategy(main::run)
         .setExecutionExceptionHandler(main::report);

@@ -138,6 +138,16 @@ public final class Tokenizer {
     return tokens[id];
   }
 
+  /**
+   * A token's text: the bytes that {@link #piece} spells, read as UTF-8, where a part of a character becomes U+FFFD; special
+   * and other added tokens as they are.
+   *
+   * @throws IndexOutOfBoundsException as {@link #piece}
+   */
+  public String text(int id) {
+    return ByteSpelling.text(tokens[id]);
+  }
+
   /** The number of tokens, unused ones included. */
   public int vocabularySize() {
     return tokens.length;

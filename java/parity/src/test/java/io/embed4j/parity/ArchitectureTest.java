@@ -25,8 +25,8 @@ class ArchitectureTest {
       .orShould().dependOnClassesThat().haveFullyQualifiedName("java.lang.foreign.SymbolLookup");
 
   @ArchTest
-  static final ArchRule THE_COMMAND_LINE_USES_ONLY_EXPORTED_PACKAGES = noClasses()
-      .that().resideInAPackage("io.embed4j.cli..").should().dependOnClassesThat().resideInAnyPackage(INSIDE);
+  static final ArchRule FRONT_ENDS_USE_ONLY_EXPORTED_PACKAGES = noClasses()
+      .that().resideInAnyPackage("io.embed4j.cli..", "io.embed4j.server..").should().dependOnClassesThat().resideInAnyPackage(INSIDE);
 
   @ArchTest
   static final ArchRule THE_CONVERTER_USES_ONLY_FFM_OF_THE_INSIDE = noClasses()
