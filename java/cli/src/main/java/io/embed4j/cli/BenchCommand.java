@@ -6,6 +6,7 @@ import io.embed4j.DenseEmbedding;
 import io.embed4j.EmbeddingModel;
 import io.embed4j.EmbeddingRequest;
 import io.embed4j.Task;
+import io.embed4j.cli.base.Json;
 import java.io.PrintWriter;
 import java.lang.foreign.ValueLayout;
 import java.security.MessageDigest;

@@ -1,15 +1,24 @@
 package io.embed4j.cli;
 
-import io.embed4j.EmbeddingException;
 import io.embed4j.EmbeddingModel;
 import io.embed4j.EmbeddingRequest;
+import io.embed4j.ModelInfo;
 import io.embed4j.PdfDocument;
 import io.embed4j.Prompt;
 import io.embed4j.Task;
-import io.embed4j.cli.Item.Content;
+import io.embed4j.cli.base.Fingerprint;
+import io.embed4j.cli.input.Item;
+import io.embed4j.cli.input.Items;
+import io.embed4j.cli.input.Source;
+import io.embed4j.cli.job.Job;
+import io.embed4j.cli.job.Requests;
+import io.embed4j.cli.output.JsonLines;
+import io.embed4j.cli.output.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -29,7 +38,10 @@ import picocli.CommandLine.Spec;
         "JSON lines: {\"id\", \"text\"}, {\"id\", \"image\": path or data: URI} or {\"id\", \"pdf\": path or data: URI, "
             + "\"pages\": \"1-3,7\"}, each with \"task\" and \"prompt\" if it wants its own. Paths are relative to the "
             + "working directory. Prompts are for texts."})
-final class EmbedCommand implements Callable<Integer> {
+final class EmbedCommand implements Callable<Integer>, Requests {
+  private static final long DENSE_BYTES = 4 * 2048;
+  private static final long MULTI_VECTOR_BYTES = 4 * 128; // a token has a character at the least
+
   @Parameters(arity = "0..*", paramLabel = "TEXT|FILE",
       description = "Texts, and files: an argument that ends in .png, .jpg, .jpeg, .jpe, .webp, .tif, .tiff, .bmp, .gif or "
           + ".pdf is a file, any other a text (a text that ends so goes into --input). Their ids are 0, 1, ...")
@@ -69,33 +81,61 @@ final class EmbedCommand implements Callable<Integer> {
   @Option(names = "--truncate", description = "Keep the first tokens of a longer text; otherwise it is an error.")
   private boolean truncate;
 
-  @Option(names = "--output", paramLabel = "FILE.jsonl|-", defaultValue = "-",
-      description = "Where to write; default: standard output.")
-  private String output;
+  @Mixin
+  private OutputOptions output;
 
   @Spec
   private CommandSpec spec;
 
   @Override
-  public Integer call() throws IOException {
+  public Integer call() throws Exception {
     if (imageTokensOnly && !multiVector) {
       throw new ParameterException(spec.commandLine(), "--image-tokens-only is for --multi-vector");
     }
-    if (!output.equals("-")) input.requireOther(Path.of(output), inputs.stream().filter(Source::namesFile).toList());
-    try (Items items = input.open(inputs, Item::textOrFile); EmbeddingModel open = model.open()) {
+    output.check();
+    if (!output.output().equals("-")) {
+      input.requireOther(Path.of(output.output()), inputs.stream().filter(Source::namesFile).toList());
+    }
+    if (!output.isStream() && output.files().check(output.start())) {
+      spec.commandLine().getErr().println("embed4j: " + output.output() + " is complete");
+      return Main.DONE;
+    }
+    try (Items items = input.open(inputs, true); EmbeddingModel open = model.open()) {
       Task served = servedTask(open);
       open.check(configured(EmbeddingRequest.text(""), served, prompt));
       pictures.check(open, served);
-      try (JsonLinesWriter out = JsonLinesWriter.open(output);
-          Progress progress = Progress.ofItems("embed", inputs.isEmpty() ? -1 : inputs.size())) {
-        Batch batch = new Batch(open, out, progress);
-        for (List<Item> chunk = items.chunk(); !chunk.isEmpty(); chunk = items.chunk()) {
-          for (Item item : chunk) add(item, batch);
-          batch.run();
-        }
-        return batch.failed() ? Main.SOME_FAILED : Main.DONE;
-      }
+      return switch (run(items, open)) {
+        case Job.End.Complete(boolean someFailed) -> someFailed ? Main.SOME_FAILED : Main.DONE;
+        case Job.End.TooManyFailed tooMany -> Main.TOO_MANY_FAILED;
+        case Job.End.Interrupted(int exitCode) -> exitCode;
+      };
     }
+  }
+
+  private Job.End run(Items items, EmbeddingModel open) throws Exception {
+    int size = multiVector ? open.info().multiVectorDim() : dimensions == 0 ? open.info().hiddenSize() : dimensions;
+    Shape shape = new Shape(output.type(), size, multiVector, items.idType(), items.carried());
+    Job job = new Job(open, model.options().maxBatchTokens(), items, this, output.maxFailures(), spec.commandLine().getErr(),
+        output.progressSeconds());
+    if (output.isStream()) return job.toStream(JsonLines.open(output.output()), shape);
+    return job.toFiles(output.files(), output.start(), output.format(shape), settings(items, open), output.syncSeconds());
+  }
+
+  /** What decides about the result: names and values. */
+  private Map<String, String> settings(Items items, EmbeddingModel open) throws IOException {
+    Map<String, String> settings = new TreeMap<>(items.identity());
+    for (ModelInfo.FileInfo file : open.info().files()) settings.put("model " + file.role(), Fingerprint.of(file.path()));
+    settings.put("--task", task.label());
+    settings.put("--prompt", prompt.label());
+    settings.put("--merged-task", String.valueOf(model.options().mergedTask()));
+    settings.put("--dimensions", Integer.toString(dimensions));
+    settings.put("--multi-vector", Boolean.toString(multiVector));
+    settings.put("--image-tokens-only", Boolean.toString(imageTokensOnly));
+    settings.put("--max-tokens", Integer.toString(maxTokens));
+    settings.put("--truncate", Boolean.toString(truncate));
+    settings.put("--embedding-type", output.type().label());
+    pictures.settings(settings);
+    return settings;
   }
 
   /** A task that the model serves: lines may name another than the option does, so that one is checked line by line. */
@@ -104,32 +144,29 @@ final class EmbedCommand implements Callable<Integer> {
     return tasks.isEmpty() || tasks.contains(task) ? task : tasks.getFirst();
   }
 
-  private void add(Item item, Batch batch) {
-    Origin origin = new Origin(item.id(), 0);
-    try {
-      switch (item.content()) {
-        case Content.Text(String text) -> batch.add(origin, configured(EmbeddingRequest.text(text), item), item.weight());
-        case Content.Picture(Source source) ->
-            batch.add(origin, configured(pictures.request(pictures.picture(source)), item), item.weight());
-        case Content.Pdf(Source source, String pages) -> addPages(item, source, pages, batch);
-        case Content.Failed(EmbeddingException error) -> throw error;
-      }
-    } catch (EmbeddingException e) {
-      batch.fail(origin, e);
-    }
+  @Override
+  public EmbeddingRequest text(Item item, String text) {
+    return configured(EmbeddingRequest.text(text), item);
   }
 
-  /** Pages are drawn as their turn comes, so the document stays open until the last one was embedded. */
-  private void addPages(Item item, Source source, String selection, Batch batch) {
-    try (PdfDocument pdf = source.pdf()) {
-      List<Integer> pages = pdf.pages(selection);
-      batch.expect(pages.size() - 1);
-      for (int page : pages) {
-        EmbeddingRequest request = configured(pictures.request(pictures.page(pdf, page)), item);
-        batch.add(new Origin(item.id(), page), request, Item.PICTURE_CHARS);
-      }
-      batch.run();
-    }
+  @Override
+  public EmbeddingRequest picture(Item item, Source source) {
+    return configured(pictures.request(pictures.picture(source)), item);
+  }
+
+  @Override
+  public EmbeddingRequest page(Item item, PdfDocument pdf, int page) {
+    return configured(pictures.request(pictures.page(pdf, page)), item);
+  }
+
+  @Override
+  public long pictureBytes() {
+    return pictures.patchBytes();
+  }
+
+  @Override
+  public long vectorBytes(long characters) {
+    return multiVector ? MULTI_VECTOR_BYTES * characters : DENSE_BYTES;
   }
 
   private EmbeddingRequest configured(EmbeddingRequest request, Item item) {

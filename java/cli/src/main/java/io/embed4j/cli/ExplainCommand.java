@@ -8,6 +8,8 @@ import io.embed4j.PatchGrid;
 import io.embed4j.PdfDocument;
 import io.embed4j.SimilarityMap;
 import io.embed4j.Task;
+import io.embed4j.cli.base.UnusableException;
+import io.embed4j.cli.input.Source;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintWriter;

@@ -3,6 +3,7 @@ package io.embed4j.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.embed4j.ModelInfo;
 import io.embed4j.Task;
+import io.embed4j.cli.base.Json;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;

@@ -1,23 +1,21 @@
 package io.embed4j.cli;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.IntNode;
+import io.embed4j.cli.base.UnusableException;
+import io.embed4j.cli.input.Columns;
+import io.embed4j.cli.input.InputFormat;
+import io.embed4j.cli.input.Items;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Iterator;
 import java.util.List;
-import java.util.function.BiFunction;
-import java.util.stream.IntStream;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Where inputs come from: the command's own arguments, a file of JSON lines or standard input. */
+/** Where inputs come from: the command's own arguments, a file or standard input. */
 final class InputOptions {
-  @Option(names = "--input", paramLabel = "FILE.jsonl|-",
+  @Option(names = {"-i", "--input"}, paramLabel = "FILE|-",
       description = "JSON lines {\"id\": any, \"text\": \"...\"}; - is standard input.")
   private String input;
 
@@ -28,16 +26,14 @@ final class InputOptions {
    * Opens the inputs.
    *
    * @param arguments of the command, whose ids are 0, 1, ...
-   * @param item what an argument with its id is
+   * @param files whether an argument may name a picture or a PDF
    */
-  Items open(List<String> arguments, BiFunction<JsonNode, String, Item> item) {
+  Items open(List<String> arguments, boolean files) throws IOException {
     if (input == null && arguments.isEmpty()) throw usage("give a TEXT, or --input");
     if (input != null && !arguments.isEmpty()) throw usage("give either TEXT or --input, not both");
-    if (input == null) {
-      return given(IntStream.range(0, arguments.size())
-          .mapToObj(i -> item.apply(IntNode.valueOf(i), arguments.get(i))).iterator());
-    }
-    return new JsonLinesReader(stream(), warning -> command.commandLine().getErr().println("embed4j: " + warning));
+    if (input == null) return InputFormat.given(arguments, files);
+    return InputFormat.open(input, Columns.DEFAULT,
+        warning -> command.commandLine().getErr().println("embed4j: " + warning));
   }
 
   /** Refuses to write over what is being read: the file of lines, or files among the command's arguments. */
@@ -52,34 +48,6 @@ final class InputOptions {
         throw new UnusableException("cannot read " + file + ": " + e.getMessage(), e);
       }
     }
-  }
-
-  private InputStream stream() {
-    if (input.equals("-")) return System.in;
-    try {
-      if (Files.isDirectory(Path.of(input))) throw new UnusableException(input + " is a folder, expected a file", null);
-      return Files.newInputStream(Path.of(input));
-    } catch (IOException e) {
-      String reason = Files.exists(Path.of(input)) ? "it is not readable" : "it does not exist";
-      throw new UnusableException("cannot read " + input + ": " + reason, e);
-    }
-  }
-
-  private static Items given(Iterator<Item> items) {
-    return new Items() {
-      @Override
-      public Item next() {
-        return items.hasNext() ? items.next() : null;
-      }
-
-      @Override
-      public boolean ready() {
-        return true;
-      }
-
-      @Override
-      public void close() {}
-    };
   }
 
   private CommandLine.ParameterException usage(String message) {

@@ -2,6 +2,8 @@ package io.embed4j.cli;
 
 import io.embed4j.EmbeddingException;
 import io.embed4j.EmbeddingModel;
+import io.embed4j.cli.base.OutputClosedException;
+import io.embed4j.cli.base.UnusableException;
 import java.io.IOException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -10,7 +12,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
-/** The {@code embed4j} command. Exit codes: 0 done, 1 some items failed, 2 bad usage or unusable model. */
+/** The {@code embed4j} command. Exit codes: {@link #EXIT_CODES}. */
 @Command(
     name = "embed4j",
     description = "jina-embeddings-v4 inside a JVM: texts, pictures and PDF pages in, dense and multi-vector embeddings out.",
@@ -20,12 +22,15 @@ import picocli.CommandLine.Spec;
     subcommands = {QuickstartCommand.class, ConvertCommand.class, EmbedCommand.class, ExplainCommand.class,
         TokenizeCommand.class, InfoCommand.class, SynthCommand.class, BenchCommand.class},
     footerHeading = "%n",
-    footer = {"Exit codes: 0 done, 1 some items failed, 2 bad usage or unusable model.",
+    footer = {"Exit codes: " + Main.EXIT_CODES + ".",
         "Start with: embed4j quickstart"})
 public final class Main implements Runnable {
+  static final String EXIT_CODES = "0 done, 1 some items failed, 2 bad usage or unusable model, 3 too many items failed, "
+      + "130 stopped by Ctrl-C";
   static final int DONE = 0;
   static final int SOME_FAILED = 1;
   static final int UNUSABLE = 2;
+  static final int TOO_MANY_FAILED = 3;
 
   @Option(names = {"-v", "--verbose"}, scope = CommandLine.ScopeType.INHERIT,
       description = "Say on standard error what was chosen, and show the stack of an error.")

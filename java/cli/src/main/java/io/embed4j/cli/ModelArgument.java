@@ -20,6 +20,11 @@ final class ModelArgument {
   private Task mergedTask;
 
   EmbeddingModel open() {
-    return EmbeddingModel.open(path, ModelOptions.defaults().threads(threads).mergedTask(mergedTask));
+    return EmbeddingModel.open(path, options());
+  }
+
+  /** How it is opened. */
+  ModelOptions options() {
+    return ModelOptions.defaults().threads(threads).mergedTask(mergedTask);
   }
 }

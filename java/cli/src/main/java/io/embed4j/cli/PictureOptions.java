@@ -5,6 +5,8 @@ import io.embed4j.EmbeddingRequest;
 import io.embed4j.ImageInput;
 import io.embed4j.PdfDocument;
 import io.embed4j.Task;
+import io.embed4j.cli.input.Source;
+import java.util.Map;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -12,6 +14,8 @@ import picocli.CommandLine.Spec;
 
 /** How pictures and pages are read. */
 final class PictureOptions {
+  private static final long BYTES_PER_PIXEL = 24; // two frames of three float32 values
+
   @Option(names = "--max-pixels", paramLabel = "N",
       description = "Reduce larger pictures to N pixels; 28 x 28 become a token. Default: the model's own.")
   private long maxPixels;
@@ -41,6 +45,19 @@ final class PictureOptions {
     if (maxPixels != 0 || minPixels != 0) {
       model.check(request(ImageInput.ofRgb(1, 1, new byte[3])).task(task));
     }
+  }
+
+  /** What decides how pictures are read. */
+  void settings(Map<String, String> settings) {
+    settings.put("--max-pixels", Long.toString(maxPixels));
+    settings.put("--min-pixels", Long.toString(minPixels));
+    settings.put("--dpi", String.valueOf(dpi));
+    settings.put("--apply-orientation", Boolean.toString(applyOrientation));
+  }
+
+  /** Bytes of the patches of the largest picture; a guess where the model says how large that is. */
+  long patchBytes() {
+    return BYTES_PER_PIXEL * Math.max(minPixels, maxPixels == 0 ? 1 << 20 : maxPixels);
   }
 
   /** A picture as it is to be read. */

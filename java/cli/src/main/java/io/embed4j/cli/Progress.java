@@ -1,5 +1,6 @@
 package io.embed4j.cli;
 
+import io.embed4j.cli.base.Terminal;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
@@ -12,29 +13,11 @@ final class Progress implements AutoCloseable {
     this.bar = bar;
   }
 
-  /** Counts items; total -1 when unknown. */
-  static Progress ofItems(String name, long total) {
-    return of(name, total, " items", 1);
-  }
-
   /** Counts bytes. */
   static Progress ofBytes(String name) {
-    return of(name, -1, " MB", 1_000_000);
-  }
-
-  private static Progress of(String name, long total, String unit, long unitSize) {
     if (!Terminal.isStandardError()) return new Progress(null);
-    return new Progress(new ProgressBarBuilder().setTaskName(name).setInitialMax(total).setUnit(unit, unitSize)
+    return new Progress(new ProgressBarBuilder().setTaskName(name).setInitialMax(-1).setUnit(" MB", 1_000_000)
         .setStyle(ProgressBarStyle.ASCII).setUpdateIntervalMillis(200).clearDisplayOnFinish().build());
-  }
-
-  /** Says that an item turned out to be so many more. */
-  void expect(long more) {
-    if (bar != null && bar.getMax() > 0) bar.maxHint(bar.getMax() + more);
-  }
-
-  void step(long count) {
-    if (bar != null) bar.stepBy(count);
   }
 
   void at(long done, long total) {

@@ -2,6 +2,10 @@ package io.embed4j.cli;
 
 import io.embed4j.EmbeddingException;
 import io.embed4j.TextTokenizer;
+import io.embed4j.cli.input.Item;
+import io.embed4j.cli.input.Items;
+import io.embed4j.cli.output.JsonLines;
+import io.embed4j.cli.output.Origin;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -34,18 +38,16 @@ final class TokenizeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     boolean failed = false;
-    try (Items items = input.open(texts, Item::text); JsonLinesWriter out = JsonLinesWriter.open("-")) {
+    try (Items items = input.open(texts, false); JsonLines out = JsonLines.open("-")) {
       TextTokenizer tokenizer = TextTokenizer.open(model);
-      for (List<Item> chunk = items.chunk(); !chunk.isEmpty(); chunk = items.chunk()) {
-        for (Item item : chunk) {
-          try {
-            out.ids(item.id(), tokenizer.encode(text(item), special));
-          } catch (EmbeddingException e) {
-            failed = true;
-            out.error(new Origin(item.id(), 0), e);
-          }
+      for (Item item = items.next(); item != null; item = items.next()) {
+        try {
+          out.ids(item.id(), tokenizer.encode(text(item), special));
+        } catch (EmbeddingException e) {
+          failed = true;
+          out.error(new Origin(item.id(), 0, List.of()), e);
         }
-        out.flush();
+        if (!items.ready()) out.flush();
       }
     }
     return failed ? Main.SOME_FAILED : Main.DONE;

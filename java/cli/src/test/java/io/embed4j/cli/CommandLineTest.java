@@ -8,16 +8,22 @@ import io.embed4j.EmbeddingModel;
 import io.embed4j.EmbeddingRequest;
 import io.embed4j.Prompt;
 import io.embed4j.Task;
+import io.embed4j.cli.base.Json;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,12 +55,7 @@ class CommandLineTest {
         {"id": 5, "text":
         {"text": ""}
         """);
-    Path out = folder.resolve("out.jsonl");
-    Result result = run("embed", "-m", model.toString(), "--input", in.toString(), "--output", out.toString(),
-        "--dimensions", "128");
-    assertEquals(1, result.code, result.err);
-    assertEquals("", result.err, "errors of items are in the output");
-    List<JsonNode> lines = lines(out);
+    List<JsonNode> lines = stream(1, "embed", "-m", model.toString(), "--input", in.toString(), "--dimensions", "128");
     assertEquals(6, lines.size());
     assertEquals("a\ud800", lines.get(0).get("id").textValue());
     assertEquals("[2]", lines.get(1).get("id").toString());
@@ -184,6 +185,24 @@ class CommandLineTest {
     return new Result(code, out.toString(), err.toString());
   }
 
+  /** What a command writes to a pipe. */
+  static List<JsonNode> stream(int code, String... arguments) throws IOException {
+    Path pipe = Files.createTempDirectory("pipe").resolve("out");
+    String[] all = Arrays.copyOf(arguments, arguments.length + 2);
+    all[arguments.length] = "--output";
+    all[arguments.length + 1] = pipe.toString();
+    try {
+      assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+      CompletableFuture<List<JsonNode>> lines = CompletableFuture.supplyAsync(() -> lines(pipe));
+      Result result = run(all);
+      assertEquals(code, result.code, result.err);
+      assertEquals("", result.err, "errors of items are in the output");
+      return lines.get(60, TimeUnit.SECONDS);
+    } catch (InterruptedException | ExecutionException | TimeoutException e) {
+      throw new AssertionError(e);
+    }
+  }
+
   static void assertUnusable(String reason, String... arguments) {
     Result result = run(arguments);
     assertEquals(2, result.code, result.err);
@@ -191,10 +210,14 @@ class CommandLineTest {
     assertEquals("", result.out);
   }
 
-  static List<JsonNode> lines(Path file) throws IOException {
-    List<JsonNode> lines = new ArrayList<>();
-    for (String line : Files.readAllLines(file)) lines.add(Json.MAPPER.readTree(line));
-    return lines;
+  static List<JsonNode> lines(Path file) {
+    try {
+      List<JsonNode> lines = new ArrayList<>();
+      for (String line : Files.readAllLines(file)) lines.add(Json.MAPPER.readTree(line));
+      return lines;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   static void assertVector(float[] expected, JsonNode vector) {

@@ -2,8 +2,8 @@ package io.embed4j.cli;
 
 import static io.embed4j.cli.CommandLineTest.assertUnusable;
 import static io.embed4j.cli.CommandLineTest.assertVector;
-import static io.embed4j.cli.CommandLineTest.lines;
 import static io.embed4j.cli.CommandLineTest.run;
+import static io.embed4j.cli.CommandLineTest.stream;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -15,6 +15,7 @@ import io.embed4j.EmbeddingRequest;
 import io.embed4j.ImageInput;
 import io.embed4j.PdfDocument;
 import io.embed4j.Task;
+import io.embed4j.cli.base.Json;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.InputStream;
@@ -175,11 +176,10 @@ class PictureCommandTest {
     for (String file : List.of("text.gguf", "adapter-retrieval.gguf", "adapter-text-matching.gguf", "adapter-code.gguf")) {
       Files.copy(model.resolve(file), textOnly.resolve(file));
     }
-    Path out = folder.resolve("text-only.jsonl");
-    assertEquals(1, run("embed", "-m", textOnly.toString(), "--output", out.toString(), "hello", invoice.toString()).code());
-    assertTrue(lines(out).get(0).has("embedding"));
-    assertEquals("unsupported", lines(out).get(1).at("/error/code").textValue());
-    assertTrue(lines(out).get(1).at("/error/message").textValue().contains("vision.gguf"));
+    List<JsonNode> lines = stream(1, "embed", "-m", textOnly.toString(), "hello", invoice.toString());
+    assertTrue(lines.get(0).has("embedding"));
+    assertEquals("unsupported", lines.get(1).at("/error/code").textValue());
+    assertTrue(lines.get(1).at("/error/message").textValue().contains("vision.gguf"));
     assertUnusable("vision.gguf", "embed", "-m", textOnly.toString(), "--max-pixels", "1000", "hello");
   }
 
@@ -243,14 +243,10 @@ class PictureCommandTest {
   }
 
   private static List<JsonNode> embedRaw(int code, String... arguments) throws IOException {
-    Path out = folder.resolve("out.jsonl");
-    String[] all = new String[arguments.length + 5];
-    System.arraycopy(new String[] {"embed", "-m", model.toString(), "--output", out.toString()}, 0, all, 0, 5);
-    System.arraycopy(arguments, 0, all, 5, arguments.length);
-    CommandLineTest.Result result = run(all);
-    assertEquals(code, result.code(), result.err());
-    assertEquals("", result.err(), "errors of items are in the output");
-    return lines(out);
+    String[] all = new String[arguments.length + 3];
+    System.arraycopy(new String[] {"embed", "-m", model.toString()}, 0, all, 0, 3);
+    System.arraycopy(arguments, 0, all, 3, arguments.length);
+    return stream(code, all);
   }
 
   private static void assertPicture(EmbeddingModel open, ImageInput picture, JsonNode line) {

@@ -1,10 +1,11 @@
-package io.embed4j.cli;
+package io.embed4j.cli.base;
 
 /** Whoever read the standard output has closed it, as {@code head} does: the command ends quietly. */
-final class OutputClosedException extends RuntimeException {
+public final class OutputClosedException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
-  OutputClosedException(Throwable cause) {
+  /** The failed write. */
+  public OutputClosedException(Throwable cause) {
     super(cause);
   }
 }

@@ -1,4 +1,4 @@
-package io.embed4j.cli;
+package io.embed4j.cli.base;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
@@ -12,15 +12,15 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 
 /** How JSON is read and written here. */
-final class Json {
+public final class Json {
   /** The longest line that is read, bytes; far above the longest text a model takes. */
-  static final int MAX_LINE_BYTES = 128 << 20;
+  public static final int MAX_LINE_BYTES = 128 << 20;
 
   /**
    * An id comes back as it was: numbers keep every digit, and output is ASCII, so that a string with an unpaired surrogate
    * can be written at all (as its escape) and no terminal's encoding matters.
    */
-  static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
+  public static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
           .streamReadConstraints(StreamReadConstraints.builder()
               .maxStringLength(MAX_LINE_BYTES).maxNestingDepth(200).maxNumberLength(1000).build())
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -35,7 +35,7 @@ final class Json {
   private Json() {}
 
   /** For people: indented. */
-  static String pretty(Object value) {
+  public static String pretty(Object value) {
     try {
       return MAPPER.writerWithDefaultPrettyPrinter().without(JsonGenerator.Feature.ESCAPE_NON_ASCII).writeValueAsString(value);
     } catch (JsonProcessingException e) {

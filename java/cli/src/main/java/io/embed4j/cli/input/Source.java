@@ -1,4 +1,4 @@
-package io.embed4j.cli;
+package io.embed4j.cli.input;
 
 import io.embed4j.EmbeddingException;
 import io.embed4j.ImageInput;
@@ -12,22 +12,30 @@ import java.util.Set;
 /**
  * Where a picture or a PDF comes from: a path, relative to the working directory, or a {@code data:} URI in base64. Nothing
  * is fetched from the network.
+ *
+ * @param reference path or URI; of bytes a name for them
+ * @param bytes the picture or the PDF itself, where the input holds it; else null
  */
-record Source(String reference) {
+public record Source(String reference, byte[] bytes) {
+  /** A path or a {@code data:} URI. */
+  public Source(String reference) {
+    this(reference, null);
+  }
+
   private static final Set<String> PICTURES = Set.of("png", "jpg", "jpeg", "jpe", "webp", "tif", "tiff", "bmp", "gif");
 
   /** Whether an argument of the command line names a picture, by its extension. */
-  static boolean namesPicture(String argument) {
+  public static boolean namesPicture(String argument) {
     return PICTURES.contains(extension(argument));
   }
 
   /** Whether an argument of the command line names a PDF, by its extension. */
-  static boolean namesPdf(String argument) {
+  public static boolean namesPdf(String argument) {
     return extension(argument).equals("pdf");
   }
 
   /** Either. */
-  static boolean namesFile(String argument) {
+  public static boolean namesFile(String argument) {
     return namesPicture(argument) || namesPdf(argument);
   }
 
@@ -36,13 +44,20 @@ record Source(String reference) {
   }
 
   /** The picture; only a data: URI is decoded at once. */
-  ImageInput picture() {
+  public ImageInput picture() {
+    if (bytes != null) return ImageInput.of(bytes);
     return isData() ? ImageInput.of(data()) : ImageInput.of(path());
   }
 
   /** The PDF, opened. */
-  PdfDocument pdf() {
+  public PdfDocument pdf() {
+    if (bytes != null) return PdfDocument.open(bytes);
     return isData() ? PdfDocument.open(data()) : PdfDocument.open(path());
+  }
+
+  /** Characters or bytes that it holds in memory. */
+  long length() {
+    return bytes == null ? reference.length() : bytes.length;
   }
 
   private boolean isData() {

@@ -1,10 +1,11 @@
-package io.embed4j.cli;
+package io.embed4j.cli.input;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.embed4j.EmbeddingException;
@@ -15,6 +16,7 @@ import java.io.PipedInputStream;
 import java.io.PipedOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -49,14 +51,6 @@ class JsonLinesReaderTest {
   }
 
   @Test
-  void picturesFillAChunkSoonerThanTexts() throws IOException {
-    String lines = "{\"image\":\"a.png\"}\n".repeat(100);
-    InputStream in = new ByteArrayInputStream(lines.getBytes(StandardCharsets.UTF_8));
-    JsonLinesReader reader = new JsonLinesReader(in, warnings::add);
-    assertEquals(16, reader.chunk().size());
-  }
-
-  @Test
   void aMalformedLineIsNamedAndTheRestGoesOn() throws IOException {
     String[] wrong = {"{\"id\": 1, \"text\"", "nonsense", "[]", "\"text\"", "{} {}", "{\"id\": 5}", "{\"id\":6,\"text\":7}",
         "{\"id\":7,\"text\":\"a\",\"text\":\"b\"}", "[".repeat(5000), "{\"id\":9,\"text\":\"a\",\"task\":null}",
@@ -70,7 +64,7 @@ class JsonLinesReaderTest {
     }
     assertEquals("5", read("{\"id\": 5}").getFirst().id().toString(), "the id is given back when it can be read");
     byte[] latin1 = "{\"text\":\"\u00fc\"}\n{\"text\":\"b\"}".getBytes(StandardCharsets.ISO_8859_1);
-    List<Item> items = read(new JsonLinesReader(new ByteArrayInputStream(latin1), warnings::add));
+    List<Item> items = read(reader(latin1));
     assertNotNull(error(items.get(0)));
     assertEquals("b", text(items.get(1)));
   }
@@ -88,7 +82,7 @@ class JsonLinesReaderTest {
   void aLineAboveTheLimitIsSkipped() throws IOException {
     String line = "{\"text\":\"" + "x".repeat(200_000) + "\"}\n{\"text\":\"after\"}";
     InputStream in = new ByteArrayInputStream(line.getBytes(StandardCharsets.UTF_8));
-    List<Item> items = read(new JsonLinesReader(in, warnings::add, 100_000));
+    List<Item> items = read(new JsonLinesReader(new Stream(in, null, -1), Columns.DEFAULT, warnings::add, 100_000));
     assertEquals(2, items.size());
     assertTrue(error(items.get(0)).getMessage().contains("100000"), error(items.get(0)).getMessage());
     assertEquals("after", text(items.get(1)));
@@ -99,26 +93,55 @@ class JsonLinesReaderTest {
   void aPipeThatPausesIsAnsweredAtOnce() throws IOException {
     try (PipedOutputStream out = new PipedOutputStream(); PipedInputStream in = new PipedInputStream(out)) {
       out.write("{\"text\":\"a\"}\n{\"text\":\"b\"}\n".getBytes(StandardCharsets.UTF_8));
-      JsonLinesReader reader = new JsonLinesReader(in, warnings::add);
-      assertEquals(2, reader.chunk().size());
+      JsonLinesReader reader = new JsonLinesReader(new Stream(in, null, -1), Columns.DEFAULT, warnings::add);
+      for (String text : List.of("a", "b")) {
+        assertTrue(reader.ready());
+        assertEquals(text, text(reader.next()));
+      }
       assertFalse(reader.ready());
     }
   }
 
+  @Test
+  void placesCountLinesAndBytesAndLeadBack() throws IOException {
+    String lines = "\uFEFF{\"text\":\"a\"}\r\n\n{\"text\":\"\u00fc\"}\nnonsense\n" + "{\"text\":\"" + "x".repeat(70_000)
+        + "\"}\n{\"text\":\"last\"}";
+    byte[] bytes = lines.getBytes(StandardCharsets.UTF_8);
+    List<Item> items = read(lines);
+    assertEquals(List.of(1L, 3L, 4L, 5L, 6L), items.stream().map(item -> item.place().number()).toList());
+    for (int i = 0; i < items.size(); i++) {
+      Place place = items.get(i).place();
+      int end = (int) place.after().bytes();
+      assertEquals(i + 1 < items.size() ? '\n' : '}', (char) bytes[end - 1]);
+      JsonLinesReader rest = reader(bytes);
+      rest.resume(place.after());
+      assertTrue(items.subList(i + 1, items.size()).toString().equals(read(rest).toString()), "after item " + i);
+      bytes[end / 2] ^= 1;
+      assertThrows(IOException.class, () -> reader(bytes).resume(place.after()), "other bytes");
+      assertThrows(IOException.class, () -> reader(Arrays.copyOf(bytes, end - 1)).resume(place.after()), "too few bytes");
+      bytes[end / 2] ^= 1;
+    }
+    assertEquals("{\"line\":4,\"byte\":32}", items.get(2).place().json(0).toString());
+  }
+
   @Property(tries = 300)
   void anyBytesGiveItemsAndEnd(@ForAll byte[] bytes) throws IOException {
-    for (Item item : read(new JsonLinesReader(new ByteArrayInputStream(bytes), warnings::add))) {
+    for (Item item : read(reader(bytes))) {
       assertNotNull(item.content());
     }
   }
 
   private List<Item> read(String lines) throws IOException {
-    return read(new JsonLinesReader(new ByteArrayInputStream(lines.getBytes(StandardCharsets.UTF_8)), warnings::add));
+    return read(reader(lines.getBytes(StandardCharsets.UTF_8)));
+  }
+
+  private JsonLinesReader reader(byte[] bytes) {
+    return new JsonLinesReader(new Stream(new ByteArrayInputStream(bytes), null, -1), Columns.DEFAULT, warnings::add);
   }
 
   private static List<Item> read(JsonLinesReader reader) throws IOException {
     List<Item> items = new ArrayList<>();
-    for (List<Item> chunk = reader.chunk(); !chunk.isEmpty(); chunk = reader.chunk()) items.addAll(chunk);
+    for (Item item = reader.next(); item != null; item = reader.next()) items.add(item);
     return items;
   }
 

@@ -1,4 +1,4 @@
-package io.embed4j.cli;
+package io.embed4j.cli.base;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -6,13 +6,13 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /** Asks the operating system: {@link System#console} knows standard input and output only. */
-final class Terminal {
+public final class Terminal {
   private static final int STANDARD_ERROR = 2;
 
   private Terminal() {}
 
   /** Whether standard error is a terminal; false where it cannot be known. */
-  static boolean isStandardError() {
+  public static boolean isStandardError() {
     try {
       // int isatty(int fd)
       return Linker.nativeLinker().defaultLookup().find("isatty")
