@@ -22,6 +22,9 @@ struct AttentionTile {
 };
 static_assert(sizeof(AttentionTile) == 16);
 
+inline constexpr int kMaxGroup = 64;         // query heads of a key/value head
+inline constexpr int kMaxTokens = 1 << 24;  // of a sequence
+
 enum class AttentionKernel : int32_t {
   kCausal128,  // head size 128, causal: the text decoder
   kFull80,     // head size 80, every token sees its whole sequence: the vision tower's full layers
@@ -33,11 +36,10 @@ struct AttentionPlan {
   std::vector<AttentionTile> tiles;  // those with most keys to visit first
 };
 
-// cu_seqlens [sequences + 1], not decreasing; num_heads a multiple of num_kv_heads, at most 64 times as large. Fails with
-// E4J_UNSUPPORTED for a head size and mask that no kernel has (128 causal and 80 not causal exist). Empty sequences get no tile.
+// cu_seqlens [sequences + 1], not decreasing; num_heads a multiple of num_kv_heads. Fails with E4J_UNSUPPORTED beyond the limits
+// above and for a head size and mask that no kernel has (128 causal and 80 not causal exist). Empty sequences get no tile.
 AttentionPlan plan_attention(std::span<const int32_t> cu_seqlens, int num_heads, int num_kv_heads, int head_dim, bool causal);
 
-#if defined(E4J_CUDA)
 // All pointers into device memory, 16-byte aligned; strides in elements, multiples of 8.
 struct FlashAttention {
   AttentionKernel kernel;
@@ -52,6 +54,7 @@ struct FlashAttention {
   int64_t out_stride;
 };
 
+#if defined(E4J_CUDA)
 // Once per device, before the first launch there (shared memory beyond 48 KiB must be asked for).
 cudaError_t prepare_flash_attention();
 // One kernel on `stream`; allocates nothing and may be captured in a graph.

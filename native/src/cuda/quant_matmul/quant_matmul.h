@@ -27,12 +27,6 @@ size_t packed_weight_bytes(DType type, int n, int k);
 // rows [n][row_bytes(type, k)] as GGUF stores them -> packed [packed_weight_bytes(type, n, k)], both in host memory.
 void pack_weight(DType type, const std::byte* rows, int n, int k, std::byte* packed);
 
-#if defined(E4J_CUDA)
-// pack_weight with both in device memory; packed is 16-byte aligned.
-cudaError_t launch_pack_weight(DType type, const std::byte* rows, int n, int k, std::byte* packed, cudaStream_t stream);
-// rows [n][row_bytes(type, k)] as GGUF stores them, of any type -> out bf16 [n][out_stride]; columns from k on are zeroed.
-cudaError_t launch_expand(DType type, const std::byte* rows, int n, int k, uint16_t* out, int64_t out_stride, cudaStream_t stream);
-
 // All pointers into device memory, 16-byte aligned (y: 8-byte); strides in elements.
 struct Matmul {
   DType type;             // BF16, Q8_0, Q4_K, Q5_K or Q6_K
@@ -48,6 +42,12 @@ struct Matmul {
   bool accumulate;        // y_f32 += instead of =
   void* workspace;        // [kMatmulWorkspaceBytes]
 };
+
+#if defined(E4J_CUDA)
+// pack_weight with both in device memory; packed is 16-byte aligned.
+cudaError_t launch_pack_weight(DType type, const std::byte* rows, int n, int k, std::byte* packed, cudaStream_t stream);
+// rows [n][row_bytes(type, k)] as GGUF stores them, of any type -> out bf16 [n][out_stride]; columns from k on are zeroed.
+cudaError_t launch_expand(DType type, const std::byte* rows, int n, int k, uint16_t* out, int64_t out_stride, cudaStream_t stream);
 
 // Once per device, before the first launch there.
 cudaError_t prepare_matmul();
