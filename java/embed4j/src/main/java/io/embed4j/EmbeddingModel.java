@@ -247,8 +247,7 @@ public final class EmbeddingModel implements AutoCloseable {
   }
 
   private DenseEmbedding dense(PreparedRequest prepared, float[] mean, Usage usage) {
-    float[] vector = prepared.normalized() ? Matryoshka.unit(mean, prepared.dimensions())
-        : Arrays.copyOf(mean, prepared.dimensions());
+    float[] vector = prepared.normalized() ? Matryoshka.scaleToUnit(mean) : mean;
     return new DenseEmbedding(vector, prepared.normalized(), sizes, usage);
   }
 }

@@ -141,8 +141,9 @@ final class Preparation {
   private PreparedRequest prepared(EmbeddingRequest request, int[] ids, Sequence.Image image, Sequence.Range pooled,
       Sequence.Range rows, Usage usage) {
     boolean multi = request.multiVector();
-    Sequence sequence = new Sequence(ids, adapter(request.task()), image, multi ? List.of() : List.of(pooled), multi ? rows : null);
-    return new PreparedRequest(this, sequence, usage, dimensions(request), request.normalized(), multi, false);
+    Sequence sequence = new Sequence(ids, adapter(request.task()), image, multi ? List.of() : List.of(pooled), dimensions(request),
+        multi ? rows : null);
+    return new PreparedRequest(this, sequence, usage, request.normalized(), multi, false);
   }
 
   private PreparedRequest chunks(EmbeddingRequest request, Content.Chunks chunks) {
@@ -166,9 +167,8 @@ final class Preparation {
       }
       ranges.add(new Sequence.Range(ends[range.begin()], ends[range.end()]));
     }
-    Sequence sequence = new Sequence(ids, adapter(request.task()), null, ranges, null);
-    return new PreparedRequest(this, sequence, new Usage(ids.length, false, Optional.empty()), dimensions(request),
-        request.normalized(), false, true);
+    Sequence sequence = new Sequence(ids, adapter(request.task()), null, ranges, dimensions(request), null);
+    return new PreparedRequest(this, sequence, new Usage(ids.length, false, Optional.empty()), request.normalized(), false, true);
   }
 
   private int dimensions(EmbeddingRequest request) {

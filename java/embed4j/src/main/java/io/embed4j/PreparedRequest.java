@@ -13,7 +13,6 @@ public final class PreparedRequest {
   private final Preparation owner;
   private final Sequence sequence;
   private final Usage usage;
-  private final int dimensions;
   private final boolean normalized;
   private final boolean multiVector;
   private final boolean chunked;
@@ -22,15 +21,12 @@ public final class PreparedRequest {
    * Of a request.
    *
    * @param usage what its embedding will say of itself
-   * @param dimensions of its dense vectors
-   * @param normalized whether these are scaled to length 1
+   * @param normalized whether its dense vectors are scaled to length 1
    */
-  PreparedRequest(Preparation owner, Sequence sequence, Usage usage, int dimensions, boolean normalized, boolean multiVector,
-      boolean chunked) {
+  PreparedRequest(Preparation owner, Sequence sequence, Usage usage, boolean normalized, boolean multiVector, boolean chunked) {
     this.owner = owner;
     this.sequence = sequence;
     this.usage = usage;
-    this.dimensions = dimensions;
     this.normalized = normalized;
     this.multiVector = multiVector;
     this.chunked = chunked;
@@ -65,10 +61,6 @@ public final class PreparedRequest {
 
   Usage usage() {
     return usage;
-  }
-
-  int dimensions() {
-    return dimensions;
   }
 
   boolean normalized() {

@@ -189,9 +189,10 @@ public final class Engine implements AutoCloseable {
     for (Sequence sequence : sequences) {
       List<float[]> pooled = new ArrayList<>(sequence.pooled().size());
       for (int i = 0; i < sequence.pooled().size(); i++) {
-        long bytes = 4L * info.hiddenSize();
-        pooled.add(finite(buffer.pooled().asSlice(pooledAt, bytes).toArray(JAVA_FLOAT)));
-        pooledAt += bytes;
+        float[] mean = new float[sequence.dimensions()];
+        MemorySegment.copy(buffer.pooled(), JAVA_FLOAT, pooledAt, mean, 0, mean.length);
+        pooled.add(finite(mean));
+        pooledAt += 4L * info.hiddenSize();
       }
       long bytes = sequence.rows() == null ? 0 : 4L * sequence.rows().length() * info.multiVectorDim();
       vectors.add(new Vectors(pooled, finite(buffer.multiVectors().asSlice(rowsAt, bytes).toArray(JAVA_FLOAT))));

@@ -11,9 +11,10 @@ import java.util.List;
  * @param adapter index of the adapter to apply, or -1
  * @param image the picture among the tokens, or null
  * @param pooled ranges whose mean hidden state is wanted
+ * @param dimensions leading entries of each mean that are wanted, 1 .. hidden_size
  * @param rows the range whose multi-vector rows are wanted, or null
  */
-public record Sequence(int[] tokenIds, int adapter, Image image, List<Range> pooled, Range rows) {
+public record Sequence(int[] tokenIds, int adapter, Image image, List<Range> pooled, int dimensions, Range rows) {
 
   /** Half-open, in tokens of the sequence; not empty. */
   public record Range(int begin, int end) {

@@ -1,6 +1,7 @@
 package io.embed4j.pooling;
 
 import io.embed4j.EmbeddingException;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -19,13 +20,17 @@ public record Matryoshka(List<Integer> dims) {
     }
   }
 
-  /** The first entries, scaled to Euclidean length 1; zeros stay zeros. */
+  /** A copy of the first entries, scaled to Euclidean length 1; zeros stay zeros. */
   public static float[] unit(float[] vector, int dimensions) {
+    return scaleToUnit(Arrays.copyOf(vector, dimensions));
+  }
+
+  /** Scales the array itself to Euclidean length 1 and returns it; zeros stay zeros. */
+  public static float[] scaleToUnit(float[] vector) {
     double squares = 0;
-    for (int i = 0; i < dimensions; i++) squares += (double) vector[i] * vector[i];
+    for (float value : vector) squares += (double) value * value;
     double scale = squares == 0 ? 0 : 1 / Math.sqrt(squares);
-    float[] unit = new float[dimensions];
-    for (int i = 0; i < dimensions; i++) unit[i] = (float) (vector[i] * scale);
-    return unit;
+    for (int i = 0; i < vector.length; i++) vector[i] = (float) (vector[i] * scale);
+    return vector;
   }
 }

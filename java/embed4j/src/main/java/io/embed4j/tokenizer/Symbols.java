@@ -10,19 +10,21 @@ import java.util.Arrays;
  * which the compiler turns into vector instructions. Longer ones keep the pairs in a heap, n log n in time, so that a
  * megabyte without a break is no way to stop a server.
  *
- * <p>Scratch of one encoding, reused from piece to piece; not thread-safe.
+ * <p>Scratch of one encoding, reused from piece to piece, without arrays until the first one comes; not thread-safe.
  */
 final class Symbols {
   private static final int PLACE_BITS = 8;
   private static final int SHORT = 1 << PLACE_BITS;
+  private static final int CAPACITY = 32; // bytes of a piece that few exceed
+  private static final int[] NONE = {};
   private static final int NO_PAIR = Merges.NO_RANK << PLACE_BITS;
 
   private final Merges merges;
   private int count; // places taken; those merged away are skipped by the links
-  private int[] symbols = new int[SHORT]; // [place] -> id
-  private int[] next = new int[SHORT]; // [place] -> place of the symbol to the right, count for none
-  private int[] previous = new int[SHORT]; // [place] -> place of the symbol to the left, -1 for none
-  private int[] pairs = new int[SHORT]; // [place of the left symbol] -> the pair's rank, above the place if short
+  private int[] symbols = NONE; // [place] -> id
+  private int[] next = NONE; // [place] -> place of the symbol to the right, count for none
+  private int[] previous = NONE; // [place] -> place of the symbol to the left, -1 for none
+  private int[] pairs = NONE; // [place of the left symbol] -> the pair's rank, above the place if short
   private long[] heap; // rank << 32 | place, the least first; a pair that has changed since stays until it comes up
   private int heapSize;
 
@@ -37,7 +39,7 @@ final class Symbols {
 
   void add(int id) {
     if (count == symbols.length) {
-      symbols = Arrays.copyOf(symbols, Math.addExact(count, count >> 1));
+      symbols = Arrays.copyOf(symbols, Math.max(CAPACITY, Math.addExact(count, count >> 1)));
     }
     symbols[count++] = id;
   }
@@ -45,9 +47,9 @@ final class Symbols {
   /** Merges the symbols and appends those left to {@code ids}. */
   void mergeInto(Ids ids) {
     if (count > next.length) {
-      next = new int[count];
-      previous = new int[count];
-      pairs = new int[count];
+      next = new int[symbols.length];
+      previous = new int[symbols.length];
+      pairs = new int[symbols.length];
     }
     for (int place = 0; place < count; place++) {
       next[place] = place + 1;

@@ -133,7 +133,8 @@ class LateChunksTest {
     try (Engine engine = new Engine(new NativeModel.Params(1, files.resolve("text.gguf"), null, null,
         List.of(files.resolve("adapter-retrieval.gguf"))))) {
       List<Sequence.Range> each = IntStream.range(0, ids.length).mapToObj(i -> new Sequence.Range(i, i + 1)).toList();
-      Vectors vectors = engine.run(List.of(new Sequence(ids, 0, null, each, null))).getFirst();
+      Sequence sequence = new Sequence(ids, 0, null, each, engine.info().hiddenSize(), null);
+      Vectors vectors = engine.run(List.of(sequence)).getFirst();
       return vectors.pooled().toArray(float[][]::new);
     }
   }

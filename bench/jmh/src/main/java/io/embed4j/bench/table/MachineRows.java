@@ -59,11 +59,12 @@ final class MachineRows {
     Path library = bench.settings.nativeBuild().resolve("bench/libembed4j_timed.so");
     String type = bench.settings.types().getLast();
     OpenModel model = bench.model(bench.directory(type), Map.of(), List.of("-Dembed4j.library=" + library), bench.tiny().toString());
-    model.text(16);
+    model.child().ask("query");
     Samples samples = new Samples();
     JsonNode answer = null;
     for (int i = 0; i < QUERIES; i++) {
-      answer = model.text(16);
+      answer = model.child().ask("query");
+      if (answer.get("tokens").asInt() != 16) throw new IllegalStateException(answer.get("tokens") + " tokens instead of 16");
       samples.add(answer.get(figure).asDouble() / unit);
     }
     ObjectNode details = Child.JSON.createObjectNode().put("sha256", answer.get("sha256").asText());

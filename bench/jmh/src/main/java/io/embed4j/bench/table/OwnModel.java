@@ -39,6 +39,7 @@ import java.util.List;
  */
 final class OwnModel {
   private static final String WORDS = "The quick brown fox, 敏捷的棕色狐狸, der flinke braune Fuchs; x[i] += 42. ";
+  private static final String QUERY = "Which planet of the solar system is known to us as the red?"; // 16 tokens with its prompt
   private static final int WIDTH = 896;
   private static final int HEIGHT = 672; // with WIDTH the model's max_pixels: 48 x 64 patches
   private static final int WARM_CALLS = 20_000;
@@ -69,7 +70,7 @@ final class OwnModel {
 
   private static void warm(Path tiny) {
     try (EmbeddingModel model = EmbeddingModel.open(tiny)) {
-      for (int i = 0; i < WARM_CALLS; i++) model.embed(text(16));
+      for (int i = 0; i < WARM_CALLS; i++) model.embed(query());
     }
   }
 
@@ -91,9 +92,11 @@ final class OwnModel {
     try {
       return switch (words[0]) {
         case "text" -> embed(text(Integer.parseInt(words[1])));
+        case "query" -> embed(query());
         case "page" -> embed(page());
         case "batch" -> batch(Integer.parseInt(words[1]), Integer.parseInt(words[2]), Integer.parseInt(words[3]));
         case "ids" -> ids(Integer.parseInt(words[1]));
+        case "last" -> last();
         case "vector" -> vector(Integer.parseInt(words[1]));
         case "memory" -> memory();
         case "forget-peak" -> forgetPeak();
@@ -106,6 +109,10 @@ final class OwnModel {
 
   private static EmbeddingRequest text(int tokens) {
     return EmbeddingRequest.text(WORDS.repeat(1 + tokens / 8)).maxTokens(tokens).truncate(true);
+  }
+
+  private static EmbeddingRequest query() {
+    return EmbeddingRequest.text(QUERY);
   }
 
   private static EmbeddingRequest page() {
@@ -144,6 +151,21 @@ final class OwnModel {
     // The prompt that EmbeddingRequest puts before a query.
     int[] all = TextTokenizer.open(model.info().path()).encode("Query: " + WORDS.repeat(1 + tokens / 8), false);
     for (int id : Arrays.copyOf(all, tokens)) ids.add(id);
+    return json;
+  }
+
+  /** Ids of a text and the final hidden state of the last, of length 1: what llama.cpp gives where no pooling is asked for. */
+  private ObjectNode last() {
+    ObjectNode json = Child.JSON.createObjectNode();
+    ArrayNode ids = json.putArray("ids");
+    TextTokenizer tokenizer = TextTokenizer.open(model.info().path());
+    List<String> pieces = List.of(WORDS.repeat(2), "!");
+    for (int id : tokenizer.encode("Query: " + pieces.getFirst(), false)) ids.add(id);
+    for (int id : tokenizer.encode(pieces.getLast(), false)) ids.add(id);
+    DenseEmbedding last = model.embed(EmbeddingRequest.lateChunks(pieces)).chunked().chunks().getLast();
+    if (last.tokens() != 1) throw new AssertionError(last.tokens() + " tokens instead of 1");
+    ArrayNode vector = json.putArray("vector");
+    for (float value : last.toArray()) vector.add(value);
     return json;
   }
 
