@@ -202,15 +202,23 @@ class CpuBackend final : public Backend {
     std::array<int, kMaxLinears> col_tiles{};
     int total = 0;
     for (size_t i = 0; i < linears.size(); ++i) total += col_tiles[i] = (linears[i]->weight.panels + kMaxPanels - 1) / kMaxPanels;
-    pool_.parallel_for(total * row_blocks, [&](int task, int thread) {
-      int col_tile = task / row_blocks;
+    const auto locate = [&](int col_tile) {
       size_t i = 0;
       while (col_tile >= col_tiles[i]) col_tile -= col_tiles[i++];
+      return std::pair(i, col_tile * kMaxPanels);
+    };
+    pool_.parallel_for(total * row_blocks, [&](int task, int thread) {
+      const auto [i, panel] = locate(task / row_blocks);
       const CpuLinear& l = *linears[i];
-      const int panel = col_tile * kMaxPanels, panels = std::min(kMaxPanels, l.weight.panels - panel);
+      const int panels = std::min(kMaxPanels, l.weight.panels - panel);
+      NextPanels next;
+      if (const int following = task / row_blocks + pool_.num_threads(); following < total) {
+        const auto [next_i, next_panel] = locate(following);
+        next = {&linears[next_i]->weight, next_panel};
+      }
       const int row = task % row_blocks * kTileRows, rows = std::min(kTileRows, x.rows - row);
       TileScratch& s = *ws.scratch[static_cast<size_t>(thread)];
-      product_tile(kernels_, l, x, &ws.shrunk[i], first, row, rows, panel, panels, segments, s, s.c[0]);
+      product_tile(kernels_, l, x, &ws.shrunk[i], first, row, rows, panel, panels, segments, next, s, s.c[0]);
       const int col = panel * kPanelRows;
       epilogue(Tile{i, row, rows, col, std::min(panels * kPanelRows, l.out_features - col)}, s.c[0]);
     });
@@ -238,8 +246,10 @@ class CpuBackend final : public Backend {
       const int panel = task / row_blocks * kMaxPanels, panels = std::min(kMaxPanels, gate.weight.panels - panel);
       const int row = task % row_blocks * kTileRows, rows = std::min(kTileRows, ws.input.rows - row);
       TileScratch& s = *ws.scratch[static_cast<size_t>(thread)];
-      product_tile(kernels_, gate, ws.input, &ws.shrunk[0], first, row, rows, panel, panels, segments, s, s.c[0]);
-      product_tile(kernels_, up, ws.input, &ws.shrunk[1], first, row, rows, panel, panels, segments, s, s.c[1]);
+      NextPanels next;
+      if (const int following = panel + kMaxPanels * pool_.num_threads(); following < gate.weight.panels) next = {&gate.weight, following};
+      product_tile(kernels_, gate, ws.input, &ws.shrunk[0], first, row, rows, panel, panels, segments, {&up.weight, panel}, s, s.c[0]);
+      product_tile(kernels_, up, ws.input, &ws.shrunk[1], first, row, rows, panel, panels, segments, next, s, s.c[1]);
       const int col = panel * kPanelRows, cols = std::min(panels * kPanelRows, gate.out_features - col);
       for (int r = 0; r < rows; ++r) {
         float* values = s.c[0] + static_cast<size_t>(r) * kTileCols;

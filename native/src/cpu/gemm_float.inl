@@ -4,6 +4,8 @@
 //   V::kLanes, V::zero, V::load, V::store; Step::Weight, Step::Activation (element types), Step::kValues (K per step),
 //   Step::Operand, Step::weights(const Weight*), Step::broadcast(const Activation*), Step::madd(V& sum, weights, broadcast)
 
+#include "cpu/ahead.inl"
+
 template <class V, class Step, int kRows, int kPanels>
 inline void float_tile(const GemmTile& t, int row) noexcept {
   constexpr int kVectors = kPanelRows / V::kLanes;  // per panel
@@ -19,7 +21,10 @@ inline void float_tile(const GemmTile& t, int row) noexcept {
   const Weight* w = static_cast<const Weight*>(t.w);
   const Activation* a = static_cast<const Activation*>(t.a) + static_cast<size_t>(row) * t.a_stride;
   const size_t a_stride = t.a_stride, w_stride = t.w_panel_stride;
+  constexpr int kSlice = 16 * Step::kValues;
+  Fetch<kPanels> fetch(t.ahead, t.m, kRows, (t.k + kSlice - 1) / kSlice, row);
   for (int k = 0; k < t.k; k += Step::kValues) {
+    if (k % kSlice == 0) fetch.step();
     typename Step::Operand weights[kPanels * kVectors];
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p)
@@ -70,5 +75,6 @@ void gemm_float(const GemmTile& tile) noexcept {
     t.panels -= n;
     t.c += n * kPanelRows;
     t.w = static_cast<const typename Step::Weight*>(t.w) + static_cast<size_t>(n) * t.w_panel_stride;
+    drop_panels(t.ahead, n);
   }
 }

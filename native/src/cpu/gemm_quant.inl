@@ -6,6 +6,8 @@
 //   Dot::to_float, Dot::load_floats, Dot::store_floats, Dot::broadcast, Dot::mul, Dot::fma(a, b, c) = a * b + c,
 //   Dot::fnma(a, b, c) = c - a * b
 
+#include "cpu/ahead.inl"
+
 template <class Dot, int kRows, int kPanels, int kGroup, bool kMinimums>
 inline void quant_tile(const QuantTile& t, int row) noexcept {
   constexpr int kVectors = kPanelRows / Dot::kLanes;
@@ -20,7 +22,9 @@ inline void quant_tile(const QuantTile& t, int row) noexcept {
   const uint8_t* a = t.a + static_cast<size_t>(row) * t.a_stride;
   const float* a_scale = t.a_scale + static_cast<size_t>(row) * t.a_scale_stride;
   const float* a_sum = t.a_sum + static_cast<size_t>(row) * t.a_scale_stride;
+  Fetch<kPanels> fetch(t.ahead, t.m, kRows, t.groups, row);
   for (int g = 0; g < t.groups; ++g) {
+    fetch.step();
     typename Dot::Sum dots[kRows][kN];
 #pragma GCC unroll 8
     for (int v = 0; v < kN; ++v) {
@@ -101,5 +105,6 @@ void gemm_quant_tiled(const QuantTile& tile) noexcept {
     t.c += n * kPanelRows;
     t.w += n;
     for (int p = 0; p + n < kMaxPanels; ++p) t.q[p] = t.q[p + n];
+    drop_panels(t.ahead, n);
   }
 }

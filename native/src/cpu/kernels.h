@@ -16,6 +16,13 @@ inline constexpr int kMaxPanels = 4;    // panels a kernel takes at once
 inline constexpr int kQuantBlock = 32;  // activation values that share a scale
 inline constexpr int kChunk = 256;      // K values of one expanded panel
 
+// Weights that will be read after this tile's. A kernel asks for them evenly while it computes, so that with few rows the
+// memory does not stand idle while there is arithmetic to do, nor the other way round. Never more than a hint.
+struct Ahead {
+  const std::byte* data[kMaxPanels];
+  size_t bytes = 0;  // of each of the tile's panels; 0: nothing to fetch
+};
+
 // c[m][16 * panels] (+)= a[m][k] x w.   k is even for bf16.
 struct GemmTile {
   int m, k, panels;
@@ -26,6 +33,7 @@ struct GemmTile {
   size_t w_panel_stride;
   float* c;                 // [m][c_stride]
   size_t c_stride;
+  Ahead ahead;
 };
 
 // A panel's next kChunk values of K, ready for 8-bit dot products: weight = scale * q - min.
@@ -52,6 +60,7 @@ struct QuantTile {
   size_t q_group_stride;
   float* c;
   size_t c_stride;
+  Ahead ahead;
 };
 
 // c[m][16 * panels] = a_scale[m] * (a[m][k] x w): the dots are exact integers, converted and scaled once at the end.

@@ -50,7 +50,7 @@ struct FloatProduct {
 
   void run(const Kernels& kernels, int first_row, int m, float* c, int c_stride, bool accumulate) const {
     const void* a = type == DType::BF16 ? static_cast<const void*>(a16.data() + first_row * k) : a32.data() + first_row * k;
-    const GemmTile t{m, k, panels, accumulate, a, static_cast<size_t>(k), w.data(), w_panel_stride, c, static_cast<size_t>(c_stride)};
+    const GemmTile t{m, k, panels, accumulate, a, static_cast<size_t>(k), w.data(), w_panel_stride, c, static_cast<size_t>(c_stride), {}};
     type == DType::F32 ? kernels.gemm_f32(t) : type == DType::F16 ? kernels.gemm_f16(t) : kernels.gemm_bf16(t);
   }
 };

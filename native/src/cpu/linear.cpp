@@ -15,8 +15,20 @@ constexpr size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit 
 
 size_t element_bytes(DType type) noexcept { return type == DType::F32 ? 4 : 2; }
 
+// What follows bytes [end, ...) of the panels: their own next `bytes`, or the first of the panels that come next.
+Ahead ahead_of(const PackedMatrix& w, int panel, int panels, size_t end, size_t bytes, const NextPanels& next) noexcept {
+  const bool own = end < w.panel_bytes;
+  const PackedMatrix* m = own ? &w : next.matrix;
+  Ahead ahead;
+  if (m == nullptr) return ahead;
+  const size_t begin = own ? end : 0;
+  ahead.bytes = std::min(bytes, m->panel_bytes - begin);
+  for (int p = 0; p < panels; ++p) ahead.data[p] = m->panel(std::min((own ? panel : next.panel) + p, m->panels - 1)) + begin;
+  return ahead;
+}
+
 void float_product(const Kernels& kernels, const PackedMatrix& w, Activation& x, int row, int rows, int panel, int panels,
-                   bool accumulate, float* c) noexcept {
+                   bool accumulate, const NextPanels& next, float* c) noexcept {
   const int k_total = w.type == DType::BF16 ? (w.k + 1) / 2 * 2 : w.k;
   GemmTile t{};
   t.m = rows;
@@ -28,7 +40,9 @@ void float_product(const Kernels& kernels, const PackedMatrix& w, Activation& x,
   for (int k = 0; k < k_total; k += kFloatPass) {
     t.k = std::min(kFloatPass, k_total - k);
     t.accumulate = accumulate || k > 0;
-    t.w = w.panel(panel) + static_cast<size_t>(k) * kPanelRows * element_bytes(w.type);
+    const size_t k_bytes = kPanelRows * element_bytes(w.type), begin = static_cast<size_t>(k) * k_bytes;
+    t.w = w.panel(panel) + begin;
+    t.ahead = ahead_of(w, panel, panels, begin + static_cast<size_t>(t.k) * k_bytes, kFloatPass * k_bytes, next);
     if (w.type == DType::BF16) {
       t.a = x.bf16(row) + k;
       kernels.gemm_bf16(t);
@@ -49,7 +63,7 @@ ExpandPanel expander(const Kernels& kernels, DType type) noexcept {
 }
 
 void quant_product(const Kernels& kernels, const PackedMatrix& w, Activation& x, int row, int rows, int panel, int panels,
-                   ExpandedPanel* expanded, float* c) noexcept {
+                   const NextPanels& next, ExpandedPanel* expanded, float* c) noexcept {
   const ExpandPanel expand = expander(kernels, w.type);
   const bool in_place = w.type == DType::Q8_0;
   QuantTile t{};
@@ -71,6 +85,8 @@ void quant_product(const Kernels& kernels, const PackedMatrix& w, Activation& x,
       t.q[p] = in_place ? reinterpret_cast<const int8_t*>(packed + 256) : &expanded[p].q[0][0][0];
     }
     t.groups = values / t.group;
+    const size_t chunk = packed_chunk_bytes(w.type);
+    t.ahead = ahead_of(w, panel, panels, static_cast<size_t>(k / kChunk + 1) * chunk, chunk, next);
     t.accumulate = k > 0;
     t.a = x.quant(row) + k;
     t.a_scale = x.scale(row) + k / kQuantBlock;
@@ -80,11 +96,11 @@ void quant_product(const Kernels& kernels, const PackedMatrix& w, Activation& x,
 }
 
 void product(const Kernels& kernels, const PackedMatrix& w, Activation& x, int row, int rows, int panel, int panels,
-             bool accumulate, ExpandedPanel* expanded, float* c) noexcept {
+             bool accumulate, const NextPanels& next, ExpandedPanel* expanded, float* c) noexcept {
   if (is_quantised(w.type))
-    quant_product(kernels, w, x, row, rows, panel, panels, expanded, c);
+    quant_product(kernels, w, x, row, rows, panel, panels, next, expanded, c);
   else
-    float_product(kernels, w, x, row, rows, panel, panels, accumulate, c);
+    float_product(kernels, w, x, row, rows, panel, panels, accumulate, next, c);
 }
 
 // body(begin, end, adapter) for the parts of rows [row, row + rows) of a block whose first row is `first` of the batch.
@@ -174,7 +190,7 @@ void shrink(const Kernels& kernels, ThreadPool& pool, std::span<TileScratch* con
       const CpuLinear::Adapter& adapter = linear.adapters[static_cast<size_t>(index)];
       for (int panel = 0; panel < adapter.a.panels; panel += kMaxPanels) {
         const int panels = std::min(kMaxPanels, adapter.a.panels - panel), cols = panels * kPanelRows;
-        product(kernels, adapter.a, x, begin, end - begin, panel, panels, false, s.panels, s.c[0]);
+        product(kernels, adapter.a, x, begin, end - begin, panel, panels, false, {}, s.panels, s.c[0]);
         for (int r = begin; r < end; ++r) {
           float* c = s.c[0] + static_cast<size_t>(r - begin) * kTileCols;
           kernels.scale(c, cols, adapter.scale);
@@ -186,11 +202,12 @@ void shrink(const Kernels& kernels, ThreadPool& pool, std::span<TileScratch* con
 }
 
 void product_tile(const Kernels& kernels, const CpuLinear& linear, Activation& x, Shrunk* shrunk, int first, int row, int rows,
-                  int panel, int panels, std::span<const AdapterSegment> segments, TileScratch& scratch, float* c) noexcept {
-  product(kernels, linear.weight, x, row, rows, panel, panels, false, scratch.panels, c);
+                  int panel, int panels, std::span<const AdapterSegment> segments, const NextPanels& next, TileScratch& scratch,
+                  float* c) noexcept {
+  product(kernels, linear.weight, x, row, rows, panel, panels, false, next, scratch.panels, c);
   if (!linear.adapters.empty())
     each_segment(segments, first, row, rows, [&](int begin, int end, int index) {
-      product(kernels, linear.adapters[static_cast<size_t>(index)].b, shrunk->value, begin, end - begin, panel, panels, true,
+      product(kernels, linear.adapters[static_cast<size_t>(index)].b, shrunk->value, begin, end - begin, panel, panels, true, {},
               scratch.panels, c + static_cast<size_t>(begin - row) * kTileCols);
     });
   if (!linear.bias.empty())

@@ -72,8 +72,14 @@ struct TileScratch {
 void shrink(const Kernels&, ThreadPool&, std::span<TileScratch* const> scratch, Activation& x, int first,
             std::span<const CpuLinear* const> linears, std::span<const AdapterSegment> segments, std::span<Shrunk> out);
 
+// The panels a thread will probably take after these.
+struct NextPanels {
+  const PackedMatrix* matrix = nullptr;  // null: not known
+  int panel = 0;
+};
+
 // c[rows][kTileCols] = columns [16 * panel, ...) of the linear layer for rows [row, row + rows) of x, bias and adapters in.
 void product_tile(const Kernels&, const CpuLinear&, Activation& x, Shrunk* shrunk, int first, int row, int rows, int panel,
-                  int panels, std::span<const AdapterSegment> segments, TileScratch&, float* c) noexcept;
+                  int panels, std::span<const AdapterSegment> segments, const NextPanels&, TileScratch&, float* c) noexcept;
 
 }  // namespace e4j::cpu
