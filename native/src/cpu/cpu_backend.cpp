@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 
 #include "base/status.h"
 #include "cpu/attention.h"
@@ -21,6 +22,38 @@ constexpr int kRowGrain = 8;  // rows a thread takes at once in row-wise work
 
 const CpuLinear& cpu_linear(const Linear& linear) { return static_cast<const CpuLinear&>(linear); }
 
+class CpuMemory final : public Memory {
+ public:
+  explicit CpuMemory(size_t bytes) : Memory(bytes), buffer_(bytes) { data_ = buffer_.as<float>(); }
+
+ private:
+  Buffer buffer_;
+};
+
+class CpuTable final : public Table {
+ public:
+  explicit CpuTable(const GgufTensor& t) : type(t.type), rows_(t.data_bytes) {
+    std::memcpy(rows_.data(), t.data, t.data_bytes);
+    bytes = t.data_bytes;
+  }
+  const std::byte* row(int32_t id, size_t row_bytes) const noexcept { return rows_.data() + static_cast<size_t>(id) * row_bytes; }
+  DType type;
+
+ private:
+  Buffer rows_;
+};
+
+struct CpuSequences final : Sequences {
+  explicit CpuSequences(std::span<const int32_t> cu) : cu_seqlens(cu) {}
+  std::span<const int32_t> cu_seqlens;
+};
+
+// An array of rows in a buffer that grows as needed.
+Rows rows_in(Buffer& buffer, int rows, int cols) {
+  buffer.reserve(static_cast<size_t>(rows) * static_cast<size_t>(cols) * sizeof(float));
+  return {buffer.as<float>(), rows, cols, static_cast<size_t>(cols)};
+}
+
 class CpuWorkspace final : public Workspace {
  public:
   explicit CpuWorkspace(int num_threads) : memory_(sizeof(TileScratch) * static_cast<size_t>(num_threads)) {
@@ -32,32 +65,75 @@ class CpuWorkspace final : public Workspace {
   Buffer normed;                      // [threads][cols]
   std::array<Shrunk, kMaxLinears> shrunk;
   Attention attention;
+  Buffer q, k, v, cos, sin;           // of an attention layer
 
  private:
   Buffer memory_;
 };
 
-class CpuBackend final : public Backend {
+class PoolBackend final : public CpuBackend {
  public:
-  explicit CpuBackend(int num_threads)
+  explicit PoolBackend(int num_threads)
       : kernels_(selected_kernels()), pool_(num_threads > 0 ? num_threads : usable_processors()) {}
 
   std::string description() const override {
     return std::string("cpu ") + kernels_.tier + ", " + std::to_string(pool_.num_threads()) + " threads";
   }
 
+  void plan(const WeightTotals&) override {}
+
   std::unique_ptr<Linear> make_linear(const LinearSource& source) override { return make_cpu_linear(source, pool_); }
+
+  std::unique_ptr<Table> make_table(const GgufTensor& table) override { return std::make_unique<CpuTable>(table); }
+
+  std::unique_ptr<Memory> make_vector(std::span<const float> values) override {
+    auto memory = std::make_unique<CpuMemory>(values.size_bytes());
+    std::memcpy(memory->floats(), values.data(), values.size_bytes());
+    return memory;
+  }
+
+  std::unique_ptr<Memory> make_memory(size_t bytes) override { return std::make_unique<CpuMemory>(bytes); }
 
   std::unique_ptr<Workspace> make_workspace() override { return std::make_unique<CpuWorkspace>(pool_.num_threads()); }
 
-  void embed(const GgufTensor& table, std::span<const int32_t> ids, Rows out) override {
+  std::unique_lock<std::mutex> begin(Workspace&) override { return std::unique_lock(turn_); }
+
+  Rows from_caller(Workspace&, const float* values, int rows, int cols, RowMemory&) override {
+    return {const_cast<float*>(values), rows, cols, static_cast<size_t>(cols)};  // only read: Rows has no const form
+  }
+
+  void to_caller(Workspace&, Rows from, float* out) override {
+    for (int r = 0; r < from.rows; ++r) copy_row(from.row(r), out + static_cast<size_t>(r) * static_cast<size_t>(from.cols), from.cols);
+  }
+
+  RotaryTable rotary_table(Workspace& w, const RotaryAngles& angles) override {
+    CpuWorkspace& ws = static_cast<CpuWorkspace&>(w);
+    const size_t half = angles.axis.size(), rows = static_cast<size_t>(angles.rows);
+    const Rows cos = rows_in(ws.cos, angles.rows, static_cast<int>(half)), sin = rows_in(ws.sin, cos.rows, cos.cols);
+    for_rows(cos.rows, [&](int r, int) {
+      for (size_t j = 0; j < half; ++j) {
+        const int32_t position = angles.positions[static_cast<size_t>(angles.axis[j]) * rows + static_cast<size_t>(r)];
+        const float angle = static_cast<float>(position) * angles.inv_freq[j];
+        cos.row(r)[j] = std::cos(angle);
+        sin.row(r)[j] = std::sin(angle);
+      }
+    });
+    return {cos.data, sin.data, static_cast<int>(half)};
+  }
+
+  std::unique_ptr<Sequences> sequences(Workspace&, std::span<const int32_t> cu_seqlens, const AttentionShape&) override {
+    return std::make_unique<CpuSequences>(cu_seqlens);
+  }
+
+  void embed(Workspace&, const Table& t, std::span<const int32_t> ids, Rows out) override {
+    const CpuTable& table = static_cast<const CpuTable&>(t);
     const size_t row = row_bytes(table.type, out.cols);
     for_rows(out.rows, [&](int r, int) {
-      dequantize_rows(table.type, table.data + static_cast<size_t>(ids[static_cast<size_t>(r)]) * row, 1, out.cols, out.row(r));
+      dequantize_rows(table.type, table.row(ids[static_cast<size_t>(r)], row), 1, out.cols, out.row(r));
     });
   }
 
-  void rms_norm(Rows x, const float* weight, float eps, Rows out) override {
+  void rms_norm(Workspace&, Rows x, const float* weight, float eps, Rows out) override {
     for_rows(x.rows, [&](int r, int) { kernels_.rms_norm(x.row(r), weight, x.cols, eps, out.row(r)); });
   }
 
@@ -85,14 +161,27 @@ class CpuBackend final : public Backend {
     project(w, in, linear, x, segments, add_tile);
   }
 
-  void gated_mlp(Workspace& w, Rows x, const float* norm_weight, float eps, const Linear& gate, const Linear& up,
-                 const Linear& down, std::span<const AdapterSegment> segments) override {
+  void attention_layer(Workspace& w, Rows x, const AttentionLayer& layer, RotaryTable rotary, const Sequences& sequences,
+                       std::span<const AdapterSegment> segments) override {
     CpuWorkspace& ws = static_cast<CpuWorkspace&>(w);
-    const CpuLinear* const gate_up[] = {&cpu_linear(gate), &cpu_linear(up)};
-    const CpuLinear* const out[] = {&cpu_linear(down)};
+    const Rows q = rows_in(ws.q, x.rows, layer.q->out_features), k = rows_in(ws.k, x.rows, layer.k->out_features);
+    const Rows v = rows_in(ws.v, x.rows, layer.v->out_features);
+    const Linear* const qkv[] = {layer.q, layer.k, layer.v};
+    const Rows outs[] = {q, k, v};
+    norm_linear(w, x, layer.norm_weight, layer.eps, qkv, outs, segments);
+    rotate(q, layer.shape.num_heads, rotary);
+    rotate(k, layer.shape.num_key_value_heads, rotary);
+    attention(w, q, k, v, static_cast<const CpuSequences&>(sequences).cu_seqlens, layer.shape);
+    linear_residual(w, q, *layer.output, x, segments);
+  }
+
+  void gated_mlp(Workspace& w, Rows x, const GatedMlpLayer& layer, std::span<const AdapterSegment> segments) override {
+    CpuWorkspace& ws = static_cast<CpuWorkspace&>(w);
+    const CpuLinear* const gate_up[] = {&cpu_linear(*layer.gate), &cpu_linear(*layer.up)};
+    const CpuLinear* const out[] = {&cpu_linear(*layer.down)};
     for (int first = 0; first < x.rows; first += kChunkRows) {
       const Rows part = x.slice(first, std::min(kChunkRows, x.rows - first));
-      prepare(ws, part, norm_weight, eps, gate_up);
+      prepare(ws, part, layer.norm_weight, layer.eps, gate_up);
       shrink(kernels_, pool_, ws.scratch, ws.input, first, gate_up, segments, ws.shrunk);
       ws.hidden.shape(part.rows, out[0]->in_features, out[0]->forms);
       gate_up_tiles(ws, gate_up, first, segments);
@@ -102,7 +191,7 @@ class CpuBackend final : public Backend {
     }
   }
 
-  void gelu(Rows x) override {
+  void gelu(Workspace&, Rows x) override {
     for_rows(x.rows, [&](int r, int) {
       float* p = x.row(r);
       for (int i = 0; i < x.cols; ++i) p[i] = 0.5f * p[i] * (1.0f + std::erff(p[i] * 0.70710678118654752f));
@@ -121,15 +210,15 @@ class CpuBackend final : public Backend {
     static_cast<CpuWorkspace&>(w).attention.run(kernels_, pool_, q, k, v, cu_seqlens, shape);
   }
 
-  void gather_rows(Rows in, std::span<const int32_t> index, Rows out) override {
+  void gather_rows(Workspace&, Rows in, std::span<const int32_t> index, Rows out) override {
     for_rows(out.rows, [&](int r, int) { copy_row(in.row(index[static_cast<size_t>(r)]), out.row(r), out.cols); });
   }
 
-  void scatter_rows(Rows in, std::span<const int32_t> index, Rows out) override {
+  void scatter_rows(Workspace&, Rows in, std::span<const int32_t> index, Rows out) override {
     for_rows(in.rows, [&](int r, int) { copy_row(in.row(r), out.row(index[static_cast<size_t>(r)]), in.cols); });
   }
 
-  void mean_rows(Rows in, std::span<const int32_t> ranges, Rows out) override {
+  void mean_rows(Workspace&, Rows in, std::span<const int32_t> ranges, Rows out) override {
     constexpr int kCols = 64;
     const int blocks = (in.cols + kCols - 1) / kCols;
     pool_.parallel_for(out.rows * blocks, [&](int task, int) {
@@ -142,7 +231,7 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void l2_normalize(Rows x) override {
+  void l2_normalize(Workspace&, Rows x) override {
     for_rows(x.rows, [&](int r, int) {
       double sum = 0;
       for (int i = 0; i < x.cols; ++i) sum += static_cast<double>(x.row(r)[i]) * x.row(r)[i];
@@ -261,10 +350,11 @@ class CpuBackend final : public Backend {
 
   const Kernels kernels_;
   ThreadPool pool_;
+  std::mutex turn_;  // the pool runs one call at a time
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(int num_threads) { return std::make_unique<CpuBackend>(num_threads); }
+std::unique_ptr<CpuBackend> make_cpu_backend(int num_threads) { return std::make_unique<PoolBackend>(num_threads); }
 
 }  // namespace e4j::cpu

@@ -123,7 +123,7 @@ constexpr DType kTypes[] = {DType::F32, DType::F16, DType::BF16, DType::Q8_0, DT
 }  // namespace
 
 TEST(norm_linear_with_mixed_adapters) {
-  on_every_tier([](Backend& backend, const std::string& tier) {
+  on_every_tier([](cpu::CpuBackend& backend, const std::string& tier) {
     for (DType type : kTypes) {
       Random random(7);
       const int count = 21, k = 256;
@@ -150,7 +150,7 @@ TEST(norm_linear_with_mixed_adapters) {
 }
 
 TEST(gated_mlp_and_residual_over_more_rows_than_a_chunk) {
-  on_every_tier([](Backend& backend, const std::string& tier) {
+  on_every_tier([](cpu::CpuBackend& backend, const std::string& tier) {
     for (DType type : {DType::F32, DType::BF16, DType::Q8_0}) {
       Random random(8);
       const int count = tier == "scalar" ? 20 : 530, hidden = 64, ffn = 96;
@@ -172,7 +172,7 @@ TEST(gated_mlp_and_residual_over_more_rows_than_a_chunk) {
         const auto o = out.apply(d, adapter);
         for (size_t i = 0; i < d.size(); ++i) want.push_back(d[i] + o[i]);
       }
-      backend.gated_mlp(*ws, rows(x, count), norm.data(), 1e-6f, *gate.linear, *up.linear, *down.linear, segments);
+      backend.gated_mlp(*ws, rows(x, count), {norm.data(), 1e-6f, gate.linear.get(), up.linear.get(), down.linear.get()}, segments);
       std::vector<float> in = x;
       backend.linear_residual(*ws, rows(in, count), *out.linear, rows(x, count), segments);
       const double worst = turn(x, want, count);
@@ -184,23 +184,25 @@ TEST(gated_mlp_and_residual_over_more_rows_than_a_chunk) {
 
 TEST(row_operations) {
   const auto backend = cpu::make_cpu_backend(2);
+  const auto workspace = backend->make_workspace();
+  Workspace& ws = *workspace;
   std::vector<float> x = {3, 4, 0, 0, 5, 12, 1, -1}, out(8), mean(4), embedded(4);
-  backend->l2_normalize(rows(x, 4));
+  backend->l2_normalize(ws, rows(x, 4));
   CHECK(std::fabs(x[0] - 0.6f) < 1e-7f && x[2] == 0 && std::fabs(x[5] - 12.0f / 13) < 1e-6f);
   const std::vector<int32_t> index = {2, 0, 3, 1}, ranges = {0, 2, 1, 4};
-  backend->gather_rows(rows(x, 4), index, rows(out, 4));
+  backend->gather_rows(ws, rows(x, 4), index, rows(out, 4));
   CHECK(out[0] == x[4] && out[7] == x[3]);
   std::vector<float> back(8);
-  backend->scatter_rows(rows(out, 4), index, rows(back, 4));
+  backend->scatter_rows(ws, rows(out, 4), index, rows(back, 4));
   CHECK(back == x);
-  backend->mean_rows(rows(x, 4), ranges, rows(mean, 2));
+  backend->mean_rows(ws, rows(x, 4), ranges, rows(mean, 2));
   CHECK(std::fabs(mean[0] - 0.3f) < 1e-6f && std::fabs(mean[3] - (0 + 12.0f / 13 - std::sqrt(0.5f)) / 3) < 1e-6f);
   std::vector<float> g = {-1, 0, 2};
-  backend->gelu(rows(g, 1));
+  backend->gelu(ws, rows(g, 1));
   CHECK(std::fabs(g[0] + 0.15865526f) < 1e-6f && g[1] == 0 && std::fabs(g[2] - 1.9544997f) < 1e-6f);
   const std::vector<int32_t> ids = {1, 0};
   const float table[] = {1, 2, 3, 4};
   const GgufTensor tensor{"t", DType::F32, 2, {2, 2, 1, 1}, reinterpret_cast<const std::byte*>(table), sizeof table};
-  backend->embed(tensor, ids, rows(embedded, 2));
+  backend->embed(ws, *backend->make_table(tensor), ids, rows(embedded, 2));
   CHECK(embedded[0] == 3 && embedded[3] == 2);
 }

@@ -1,8 +1,5 @@
 #include "model/model.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include "base/status.h"
 #include "model/batch.h"
 
@@ -27,15 +24,21 @@ float adapter_scale(const GgufFile& file) {
   return lora_scale(file, file.number("adapter.lora.alpha"), static_cast<int64_t>(a->dims[1]));
 }
 
+// Everything of two dimensions or more but a language-model head, which is not kept.
+void add_matrices(const WeightFile& file, uint64_t& values, uint64_t& stored_bytes) {
+  for (const GgufTensor& t : file.gguf().tensors()) {
+    if (t.num_dims < 2 || t.name == "output.weight") continue;
+    values += t.dims[0] * t.dims[1] * t.dims[2] * t.dims[3];
+    stored_bytes += t.data_bytes;
+  }
+}
+
 }  // namespace
 
 Model::Model(const ModelPaths& paths, std::unique_ptr<Backend> backend, int num_threads)
     : backend_(std::move(backend)), num_threads_(num_threads), num_adapters_(static_cast<int>(paths.adapters.size())) {
   WeightFile text(GgufFile::open(paths.text));
   config_ = read_text_config(text);
-  load_token_embd(text);
-  // A language-model head does not take part in embedding.
-  if (text.contains("output.weight")) text.matrix("output.weight", config_.vocab_size, config_.hidden_size);
   std::vector<Adapter> adapters;
   for (const std::string& path : paths.adapters) {
     WeightFile file(GgufFile::open(path));
@@ -44,31 +47,39 @@ Model::Model(const ModelPaths& paths, std::unique_ptr<Backend> backend, int num_
     const std::string task = gguf.find("embed4j.task") != nullptr ? gguf.string("embed4j.task") : "";
     adapters.push_back({std::move(file), task, scale});
   }
+  std::optional<WeightFile> multivector, vision;
+  if (!paths.multivector.empty()) multivector.emplace(GgufFile::open(paths.multivector));
+  if (!paths.vision.empty()) vision.emplace(GgufFile::open(paths.vision));
+
+  WeightTotals totals;
+  add_matrices(text, totals.values, totals.stored_bytes);
+  for (const auto* file : {&multivector, &vision})
+    if (*file) add_matrices(**file, totals.values, totals.stored_bytes);
+  uint64_t ignored = 0;
+  for (const Adapter& adapter : adapters) add_matrices(adapter.file, totals.adapter_values, ignored);
+  backend_->plan(totals);
+
+  // A language-model head does not take part in embedding.
+  if (text.contains("output.weight")) text.matrix("output.weight", config_.vocab_size, config_.hidden_size);
+  const GgufTensor& embedding = text.matrix("token_embd.weight", config_.vocab_size, config_.hidden_size);
+  token_embd_ = backend_->make_table(embedding);
+  text.gguf().release(embedding);
   std::vector<LinearLoader::AdapterFile> loras;
   for (Adapter& adapter : adapters) loras.push_back({&adapter.file, adapter.scale, ""});
   decoder_ = std::make_unique<TextDecoder>(*backend_, text, config_, loras);
   text.check_all_taken();
   for (const Adapter& adapter : adapters) adapter.file.check_all_taken();
-  if (!paths.multivector.empty()) load_multivector(paths.multivector, adapters);
-  if (!paths.vision.empty()) load_vision(paths.vision);
+  if (multivector) load_multivector(*multivector, adapters);
+  if (vision) load_vision(*vision);
 }
 
-void Model::load_token_embd(WeightFile& text) {
-  token_embd_ = text.matrix("token_embd.weight", config_.vocab_size, config_.hidden_size);
-  token_embd_data_ = Buffer(token_embd_.data_bytes);
-  std::memcpy(token_embd_data_.data(), token_embd_.data, token_embd_.data_bytes);
-  text.gguf().release(token_embd_);
-  token_embd_.name = "token_embd.weight";
-  token_embd_.data = token_embd_data_.data();
-}
-
-void Model::load_multivector(const std::string& path, std::span<const Adapter> adapters) {
-  WeightFile file(GgufFile::open(path));
+void Model::load_multivector(WeightFile& file, std::span<const Adapter> adapters) {
   const GgufFile& gguf = file.gguf();
+  const char* path = gguf.path().c_str();
   if (const std::string a = gguf.string("general.architecture"); a != "embed4j-multivector")
-    fail(E4J_UNSUPPORTED, "%s: general.architecture is \"%s\", expected \"embed4j-multivector\"", path.c_str(), a.c_str());
+    fail(E4J_UNSUPPORTED, "%s: general.architecture is \"%s\", expected \"embed4j-multivector\"", path, a.c_str());
   const int64_t dim = gguf.integer("embed4j.multivector_dim");
-  if (dim < 1 || dim > 65536) fail(E4J_BAD_FORMAT, "%s: embed4j.multivector_dim is %lld", path.c_str(), static_cast<long long>(dim));
+  if (dim < 1 || dim > 65536) fail(E4J_BAD_FORMAT, "%s: embed4j.multivector_dim is %lld", path, static_cast<long long>(dim));
   std::vector<LinearLoader::AdapterFile> loras;
   for (const Adapter& adapter : adapters) {
     if (adapter.task.empty())
@@ -81,12 +92,11 @@ void Model::load_multivector(const std::string& path, std::span<const Adapter> a
   file.check_all_taken();
 }
 
-void Model::load_vision(const std::string& path) {
-  WeightFile file(GgufFile::open(path));
+void Model::load_vision(WeightFile& file) {
   const VisionConfig config = read_vision_config(file);
   if (config.out_hidden_size != config_.hidden_size)
-    fail(E4J_BAD_FORMAT, "%s: clip.vision.projection_dim is %d, expected %d, the text model's hidden size", path.c_str(),
-         config.out_hidden_size, config_.hidden_size);
+    fail(E4J_BAD_FORMAT, "%s: clip.vision.projection_dim is %d, expected %d, the text model's hidden size",
+         file.gguf().path().c_str(), config.out_hidden_size, config_.hidden_size);
   vision_ = std::make_unique<VisionEncoder>(*backend_, file, config);
   file.check_all_taken();
 }
@@ -107,10 +117,18 @@ e4j_model_info Model::info() const {
   i.num_adapters = num_adapters_;
   i.vision_patch_values = vision_ ? vision_->config().patch_values() : 0;
   i.vision_merge_size = vision_ ? vision_->config().spatial_merge_size : 0;
-  i.weight_bytes = decoder_->weight_bytes() + token_embd_.data_bytes + (multivector_ ? multivector_->bytes : 0) +
+  i.weight_bytes = decoder_->weight_bytes() + token_embd_->bytes + (multivector_ ? multivector_->bytes : 0) +
                    (vision_ ? vision_->weight_bytes() : 0);
   return i;
 }
+
+Session::Session(Model& model)
+    : model_(model),
+      workspace_(model.backend_->make_workspace()),
+      vision_state_(*model.backend_),
+      x_(*model.backend_),
+      pooled_(*model.backend_),
+      multi_vectors_(*model.backend_) {}
 
 void Session::embed(const e4j_batch& batch, const e4j_result& result) {
   const e4j_model_info info = model_.info();
@@ -120,32 +138,33 @@ void Session::embed(const e4j_batch& batch, const e4j_result& result) {
   const std::vector<AdapterSegment> segments = adapter_segments(batch);
   const size_t tokens = static_cast<size_t>(batch.num_tokens);
 
-  std::lock_guard turn(model_.turn_);
   Backend& backend = *model_.backend_;
-  const Rows x = rows_in(x_, batch.num_tokens, info.hidden_size);
-  backend.embed(model_.token_embd_, {batch.token_ids, tokens}, x);
+  const auto turn = backend.begin(*workspace_);
+  const Rows x = x_.rows(batch.num_tokens, info.hidden_size);
+  backend.embed(*workspace_, *model_.token_embd_, {batch.token_ids, tokens}, x);
   if (batch.num_images > 0 && !see(batch, x)) fail(E4J_CANCELLED, "cancelled by the caller");
-  if (!model_.decoder_->forward(*workspace_, state_, x, {batch.position_ids, 3 * tokens},
+  if (!model_.decoder_->forward(*workspace_, x, {batch.position_ids, 3 * tokens},
                                 {batch.cu_seqlens, static_cast<size_t>(batch.num_sequences) + 1}, segments, batch.cancel))
     fail(E4J_CANCELLED, "cancelled by the caller");
-  if (batch.num_pooled > 0)
-    backend.mean_rows(x, {batch.pooled_ranges, 2 * static_cast<size_t>(batch.num_pooled)},
-                      {result.pooled, batch.num_pooled, info.hidden_size, static_cast<size_t>(info.hidden_size)});
+  if (batch.num_pooled > 0) {
+    const Rows pooled = pooled_.rows(batch.num_pooled, info.hidden_size);
+    backend.mean_rows(*workspace_, x, {batch.pooled_ranges, 2 * static_cast<size_t>(batch.num_pooled)}, pooled);
+    backend.to_caller(*workspace_, pooled, result.pooled);
+  }
   if (batch.num_multi_vector > 0) multi_vectors(batch, x, segments, result.multi_vectors);
 }
 
 // The merged patches of the batch's images take the places of their tokens' embeddings.
 bool Session::see(const e4j_batch& batch, Rows x) {
   const VisionConfig& c = model_.vision_->config();
-  // Read only: Rows has no const form.
-  const Rows patches{const_cast<float*>(batch.patches), batch.num_patches, c.patch_values(), static_cast<size_t>(c.patch_values())};
-  return model_.vision_->forward(*workspace_, vision_state_, patches, {batch.grid_thw, 3 * static_cast<size_t>(batch.num_images)},
-                                 {batch.image_rows, static_cast<size_t>(batch.num_patches / c.merge_unit())}, x, batch.cancel);
+  const size_t patches = static_cast<size_t>(batch.num_patches);
+  return model_.vision_->forward(*workspace_, vision_state_, {batch.patches, patches * static_cast<size_t>(c.patch_values())},
+                                 {batch.grid_thw, 3 * static_cast<size_t>(batch.num_images)},
+                                 {batch.image_rows, patches / static_cast<size_t>(c.merge_unit())}, x, batch.cancel);
 }
 
 void Session::multi_vectors(const e4j_batch& batch, Rows hidden, std::span<const AdapterSegment> segments, float* out) {
   const Linear& head = *model_.multivector_;
-  const int dim = head.out_features;
   for (int i = 0; i < batch.num_multi_vector;) {
     // Ranges that touch are one product.
     const int begin = batch.multi_vector_ranges[2 * i];
@@ -153,10 +172,11 @@ void Session::multi_vectors(const e4j_batch& batch, Rows hidden, std::span<const
     for (++i; i < batch.num_multi_vector && batch.multi_vector_ranges[2 * i] == end; ++i) end = batch.multi_vector_ranges[2 * i + 1];
     std::vector<AdapterSegment> local;
     for (const AdapterSegment& s : segments) local.push_back({s.begin - begin, s.end - begin, s.adapter});
-    const Rows rows{out, end - begin, dim, static_cast<size_t>(dim)};
+    const Rows rows = multi_vectors_.rows(end - begin, head.out_features);
     model_.backend_->linear(*workspace_, hidden.slice(begin, end - begin), head, rows, local);
-    model_.backend_->l2_normalize(rows);
-    out += static_cast<size_t>(end - begin) * static_cast<size_t>(dim);
+    model_.backend_->l2_normalize(*workspace_, rows);
+    model_.backend_->to_caller(*workspace_, rows, out);
+    out += static_cast<size_t>(end - begin) * static_cast<size_t>(head.out_features);
   }
 }
 

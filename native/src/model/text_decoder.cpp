@@ -20,11 +20,6 @@ int positive(const GgufFile& file, const std::string& key, int64_t limit) {
 
 }  // namespace
 
-Rows rows_in(Buffer& buffer, int rows, int cols) {
-  buffer.reserve(static_cast<size_t>(rows) * static_cast<size_t>(cols) * sizeof(float));
-  return {buffer.as<float>(), rows, cols, static_cast<size_t>(cols)};
-}
-
 bool cancelled(const int32_t* cancel) noexcept {
   return cancel != nullptr && __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0;
 }
@@ -87,61 +82,41 @@ TextDecoder::TextDecoder(Backend& backend, WeightFile& file, const TextConfig& c
   for (int i = 0; i < config.num_hidden_layers; ++i) {
     const std::string p = "blk." + std::to_string(i) + ".";
     Layer layer;
-    layer.attn_norm = file.vector(p + "attn_norm.weight", hidden);
+    layer.attn_norm = backend.make_vector(file.vector(p + "attn_norm.weight", hidden));
     layer.q = linear(p + "attn_q", hidden, hidden, true);
     layer.k = linear(p + "attn_k", kv, hidden, true);
     layer.v = linear(p + "attn_v", kv, hidden, true);
     layer.output = linear(p + "attn_output", hidden, hidden, false);
-    layer.ffn_norm = file.vector(p + "ffn_norm.weight", hidden);
+    layer.ffn_norm = backend.make_vector(file.vector(p + "ffn_norm.weight", hidden));
     layer.gate = linear(p + "ffn_gate", ffn, hidden, false);
     layer.up = linear(p + "ffn_up", ffn, hidden, false);
     layer.down = linear(p + "ffn_down", hidden, ffn, false);
     layers_.push_back(std::move(layer));
   }
-  output_norm_ = file.vector("output_norm.weight", hidden);
+  output_norm_ = backend.make_vector(file.vector("output_norm.weight", hidden));
   // In float32, as the checkpoint's own code computes them.
+  const int height_from = config.mrope_section[0], width_from = height_from + config.mrope_section[1];
   for (int j = 0; j < config.head_dim / 2; ++j) {
+    rotary_axis_.push_back(j < height_from ? 0 : j < width_from ? 1 : 2);
     const float exponent = static_cast<float>(2 * j) / static_cast<float>(config.head_dim);
     inv_freq_.push_back(1.0f / static_cast<float>(std::pow(config.rope_theta, exponent)));
   }
 }
 
-RotaryTable TextDecoder::rotary_table(State& state, std::span<const int32_t> positions) const {
-  const int half = config_.head_dim / 2, tokens = static_cast<int>(positions.size() / 3);
-  const Rows cos = rows_in(state.cos, tokens, half), sin = rows_in(state.sin, tokens, half);
-  const int height_from = config_.mrope_section[0], width_from = height_from + config_.mrope_section[1];
-  for (int t = 0; t < tokens; ++t)
-    for (int j = 0; j < half; ++j) {
-      const int axis = j < height_from ? 0 : j < width_from ? 1 : 2;
-      const int32_t position = positions[static_cast<size_t>(axis * tokens + t)];
-      const float angle = static_cast<float>(position) * inv_freq_[static_cast<size_t>(j)];
-      cos.row(t)[j] = std::cos(angle);
-      sin.row(t)[j] = std::sin(angle);
-    }
-  return {cos.data, sin.data, half};
-}
-
-bool TextDecoder::forward(Workspace& ws, State& state, Rows x, std::span<const int32_t> positions, std::span<const int32_t> cu_seqlens,
+bool TextDecoder::forward(Workspace& ws, Rows x, std::span<const int32_t> positions, std::span<const int32_t> cu_seqlens,
                           std::span<const AdapterSegment> segments, const int32_t* cancel) const {
   const TextConfig& c = config_;
-  const Rows q = rows_in(state.q, x.rows, c.num_attention_heads * c.head_dim);
-  const Rows k = rows_in(state.k, x.rows, c.num_key_value_heads * c.head_dim);
-  const Rows v = rows_in(state.v, x.rows, c.num_key_value_heads * c.head_dim);
-  const RotaryTable rotary = rotary_table(state, positions);
   const AttentionShape shape{c.num_attention_heads, c.num_key_value_heads, c.head_dim, true, bf16_attention(*layers_[0].q),
                              1.0f / std::sqrt(static_cast<float>(c.head_dim))};
-  for (const Layer& layer : layers_) {
+  const RotaryTable rotary = backend_.rotary_table(ws, {x.rows, positions, rotary_axis_, inv_freq_});
+  const auto sequences = backend_.sequences(ws, cu_seqlens, shape);
+  for (const Layer& l : layers_) {
     if (cancelled(cancel)) return false;
-    const Linear* const qkv[] = {layer.q.get(), layer.k.get(), layer.v.get()};
-    const Rows outs[] = {q, k, v};
-    backend_.norm_linear(ws, x, layer.attn_norm.data(), c.rms_norm_eps, qkv, outs, segments);
-    backend_.rotate(q, c.num_attention_heads, rotary);
-    backend_.rotate(k, c.num_key_value_heads, rotary);
-    backend_.attention(ws, q, k, v, cu_seqlens, shape);
-    backend_.linear_residual(ws, q, *layer.output, x, segments);
-    backend_.gated_mlp(ws, x, layer.ffn_norm.data(), c.rms_norm_eps, *layer.gate, *layer.up, *layer.down, segments);
+    backend_.attention_layer(ws, x, {l.attn_norm->floats(), c.rms_norm_eps, l.q.get(), l.k.get(), l.v.get(), l.output.get(), shape},
+                             rotary, *sequences, segments);
+    backend_.gated_mlp(ws, x, {l.ffn_norm->floats(), c.rms_norm_eps, l.gate.get(), l.up.get(), l.down.get()}, segments);
   }
-  backend_.rms_norm(x, output_norm_.data(), c.rms_norm_eps, x);
+  backend_.rms_norm(ws, x, output_norm_->floats(), c.rms_norm_eps, x);
   return true;
 }
 

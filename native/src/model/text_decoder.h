@@ -5,7 +5,6 @@
 #include <span>
 #include <vector>
 
-#include "base/buffer.h"
 #include "model/weights.h"
 #include "ops/ops.h"
 
@@ -27,37 +26,29 @@ class TextDecoder {
   // adapters[i]: the LoRA file of adapter i and its scale; `lora` is filled in per layer.
   TextDecoder(Backend& backend, WeightFile& file, const TextConfig& config, std::vector<LinearLoader::AdapterFile> adapters);
 
-  // Scratch of one session.
-  struct State {
-    Buffer q, k, v, cos, sin;
-  };
-
   // x [tokens][hidden_size]: embeddings in, hidden states after the final norm out. positions [3][tokens].
   // Returns false when *cancel became non-zero.
-  bool forward(Workspace&, State&, Rows x, std::span<const int32_t> positions, std::span<const int32_t> cu_seqlens,
+  bool forward(Workspace&, Rows x, std::span<const int32_t> positions, std::span<const int32_t> cu_seqlens,
                std::span<const AdapterSegment>, const int32_t* cancel) const;
 
   uint64_t weight_bytes() const;
 
  private:
   struct Layer {
-    std::vector<float> attn_norm;  // [hidden_size]
+    std::unique_ptr<Memory> attn_norm;  // [hidden_size]
     std::unique_ptr<Linear> q, k, v, output;
-    std::vector<float> ffn_norm;   // [hidden_size]
+    std::unique_ptr<Memory> ffn_norm;   // [hidden_size]
     std::unique_ptr<Linear> gate, up, down;
   };
-
-  RotaryTable rotary_table(State&, std::span<const int32_t> positions) const;
 
   Backend& backend_;
   TextConfig config_;
   std::vector<Layer> layers_;
-  std::vector<float> output_norm_;     // [hidden_size]
-  std::vector<float> inv_freq_;  // [head_dim / 2]
+  std::unique_ptr<Memory> output_norm_;  // [hidden_size]
+  std::vector<int32_t> rotary_axis_;     // [head_dim / 2]: 0 temporal, 1 height, 2 width
+  std::vector<float> inv_freq_;          // [head_dim / 2]
 };
 
-// An array of rows in a buffer that grows as needed.
-Rows rows_in(Buffer& buffer, int rows, int cols);
 // True when the caller of a batch has asked to stop.
 bool cancelled(const int32_t* cancel) noexcept;
 

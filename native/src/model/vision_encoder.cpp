@@ -101,20 +101,27 @@ VisionEncoder::VisionEncoder(Backend& backend, WeightFile& file, const VisionCon
   for (int i = 0; i < config.depth; ++i) {
     const std::string p = "v.blk." + std::to_string(i) + ".";
     Layer layer;
-    layer.norm1 = file.vector(p + "ln1.weight", hidden);
+    layer.norm1 = backend.make_vector(file.vector(p + "ln1.weight", hidden));
     layer.q = loader.load(p + "attn_q", hidden, hidden, true);
     layer.k = loader.load(p + "attn_k", hidden, hidden, true);
     layer.v = loader.load(p + "attn_v", hidden, hidden, true);
     layer.proj = loader.load(p + "attn_out", hidden, hidden, true);
-    layer.norm2 = file.vector(p + "ln2.weight", hidden);
+    layer.norm2 = backend.make_vector(file.vector(p + "ln2.weight", hidden));
     layer.gate = loader.load(p + "ffn_gate", ffn, hidden, true);
     layer.up = loader.load(p + "ffn_up", ffn, hidden, true);
     layer.down = loader.load(p + "ffn_down", hidden, ffn, true);
     layers_.push_back(std::move(layer));
   }
-  merger_norm_ = file.vector("v.post_ln.weight", hidden);
+  merger_norm_ = backend.make_vector(file.vector("v.post_ln.weight", hidden));
   merger_in_ = loader.load("mm.0", merged, merged, true);
   merger_out_ = loader.load("mm.2", config.out_hidden_size, merged, true);
+  // The first half of the rotary pairs turns with the patch's row, the second with its column (base 10000 over head_dim / 2).
+  const int half = config.head_dim / 2, quarter = half / 2;
+  for (int j = 0; j < half; ++j) {
+    const float exponent = static_cast<float>(2 * (j % quarter)) / static_cast<float>(half);
+    rotary_axis_.push_back(j < quarter ? 0 : 1);
+    inv_freq_.push_back(1.0f / static_cast<float>(std::pow(10000.0, static_cast<double>(exponent))));
+  }
 }
 
 // The file holds one convolution kernel per frame of the temporal pair, [hidden][channels][patch][patch] each; a patch is
@@ -137,66 +144,55 @@ std::unique_ptr<Linear> VisionEncoder::load_patch_embed(WeightFile& file) const 
                                reinterpret_cast<const std::byte*>(weight.data()), nullptr, {}});
 }
 
-// The first half of the rotary pairs turns with the patch's row, the second with its column (base 10000 over head_dim / 2).
-RotaryTable VisionEncoder::rotary_table(State& state, std::span<const int32_t> grid_thw, const WindowOrder& order) const {
-  const int half = config_.head_dim / 2, quarter = half / 2, patches = static_cast<int>(order.patches.size());
-  std::vector<float> inv_freq;
-  for (int j = 0; j < quarter; ++j)
-    inv_freq.push_back(1.0f / static_cast<float>(std::pow(10000.0, static_cast<double>(static_cast<float>(2 * j) / static_cast<float>(half)))));
+RotaryTable VisionEncoder::rotary_table(Workspace& ws, std::span<const int32_t> grid_thw, const WindowOrder& order) const {
   std::vector<Place> places;
   for (size_t i = 0; i + 2 < grid_thw.size(); i += 3)
     for (int p = 0; p < grid_thw[i + 1] * grid_thw[i + 2]; ++p)
       places.push_back(patch_place(p, grid_thw[i + 2], config_.spatial_merge_size));
-  const Rows cos = rows_in(state.cos, patches, half), sin = rows_in(state.sin, patches, half);
-  for (int r = 0; r < patches; ++r) {
-    const Place place = places[static_cast<size_t>(order.patches[static_cast<size_t>(r)])];
-    for (int j = 0; j < half; ++j) {
-      const float angle = static_cast<float>(j < quarter ? place.row : place.col) * inv_freq[static_cast<size_t>(j % quarter)];
-      cos.row(r)[j] = std::cos(angle);
-      sin.row(r)[j] = std::sin(angle);
-    }
+  const size_t patches = order.patches.size();
+  std::vector<int32_t> positions(2 * patches);
+  for (size_t r = 0; r < patches; ++r) {
+    const Place place = places[static_cast<size_t>(order.patches[r])];
+    positions[r] = place.row;
+    positions[patches + r] = place.col;
   }
-  return {cos.data, sin.data, half};
+  return backend_.rotary_table(ws, {static_cast<int>(patches), positions, rotary_axis_, inv_freq_});
 }
 
-bool VisionEncoder::forward(Workspace& ws, State& state, Rows patches, std::span<const int32_t> grid_thw, std::span<const int32_t> rows,
-                            Rows out, const int32_t* cancel) const {
+bool VisionEncoder::forward(Workspace& ws, State& state, std::span<const float> patch_values, std::span<const int32_t> grid_thw,
+                            std::span<const int32_t> rows, Rows out, const int32_t* cancel) const {
   const VisionConfig& c = config_;
-  const int n = patches.rows, units = n / c.merge_unit();
+  const int n = static_cast<int>(patch_values.size()) / c.patch_values(), units = n / c.merge_unit();
   const WindowOrder order = window_order(grid_thw, c.spatial_merge_size, c.window_size / c.patch_size / c.spatial_merge_size);
-  const RotaryTable rotary = rotary_table(state, grid_thw, order);
   const AttentionShape shape{c.num_heads, c.num_heads, c.head_dim, false, bf16_attention(*layers_[0].q), 1.0f / std::sqrt(static_cast<float>(c.head_dim))};
+  const RotaryTable rotary = rotary_table(ws, grid_thw, order);
+  const auto images = backend_.sequences(ws, order.cu_images, shape), windows = backend_.sequences(ws, order.cu_windows, shape);
 
-  const Rows embedded = rows_in(state.embedded, n, c.hidden_size), x = rows_in(state.x, n, c.hidden_size);
+  const Rows patches = backend_.from_caller(ws, patch_values.data(), n, c.patch_values(), state.patches);
+  const Rows embedded = state.embedded.rows(n, c.hidden_size), x = state.x.rows(n, c.hidden_size);
   backend_.linear(ws, patches, *patch_embed_, embedded, {});
-  backend_.gather_rows(embedded, order.patches, x);
+  backend_.gather_rows(ws, embedded, order.patches, x);
 
-  const Rows q = rows_in(state.q, n, c.hidden_size), k = rows_in(state.k, n, c.hidden_size), v = rows_in(state.v, n, c.hidden_size);
   for (size_t i = 0; i < layers_.size(); ++i) {
     if (cancelled(cancel)) return false;
-    const Layer& layer = layers_[i];
-    const Linear* const qkv[] = {layer.q.get(), layer.k.get(), layer.v.get()};
-    const Rows outs[] = {q, k, v};
-    backend_.norm_linear(ws, x, layer.norm1.data(), c.rms_norm_eps, qkv, outs, {});
-    backend_.rotate(q, c.num_heads, rotary);
-    backend_.rotate(k, c.num_heads, rotary);
-    backend_.attention(ws, q, k, v, c.full_attention[i] ? order.cu_images : order.cu_windows, shape);
-    backend_.linear_residual(ws, q, *layer.proj, x, {});
-    backend_.gated_mlp(ws, x, layer.norm2.data(), c.rms_norm_eps, *layer.gate, *layer.up, *layer.down, {});
+    const Layer& l = layers_[i];
+    backend_.attention_layer(ws, x, {l.norm1->floats(), c.rms_norm_eps, l.q.get(), l.k.get(), l.v.get(), l.proj.get(), shape}, rotary,
+                             c.full_attention[i] ? *images : *windows, {});
+    backend_.gated_mlp(ws, x, {l.norm2->floats(), c.rms_norm_eps, l.gate.get(), l.up.get(), l.down.get()}, {});
   }
 
   // Patch merger: the four rows of a unit side by side, through a two-layer perceptron.
-  backend_.rms_norm(x, merger_norm_.data(), c.rms_norm_eps, x);
+  backend_.rms_norm(ws, x, merger_norm_->floats(), c.rms_norm_eps, x);
   const int merged = c.hidden_size * c.merge_unit();
   const Rows side_by_side{x.data, units, merged, static_cast<size_t>(merged)};
-  const Rows hidden = rows_in(state.embedded, units, merged), projected = rows_in(state.merged, units, c.out_hidden_size);
+  const Rows hidden = state.embedded.rows(units, merged), projected = state.merged.rows(units, c.out_hidden_size);
   backend_.linear(ws, side_by_side, *merger_in_, hidden, {});
-  backend_.gelu(hidden);
+  backend_.gelu(ws, hidden);
   backend_.linear(ws, hidden, *merger_out_, projected, {});
 
   std::vector<int32_t> to;
   for (const int32_t unit : order.units) to.push_back(rows[static_cast<size_t>(unit)]);
-  backend_.scatter_rows(projected, to, out);
+  backend_.scatter_rows(ws, projected, to, out);
   return true;
 }
 

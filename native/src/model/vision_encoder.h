@@ -5,7 +5,6 @@
 #include <span>
 #include <vector>
 
-#include "base/buffer.h"
 #include "model/weights.h"
 #include "ops/ops.h"
 
@@ -42,35 +41,39 @@ class VisionEncoder {
 
   const VisionConfig& config() const { return config_; }
 
+  // Scratch of one session.
   struct State {
-    Buffer embedded, x, q, k, v, cos, sin, merged;
+    explicit State(Backend& backend) : patches(backend), embedded(backend), x(backend), merged(backend) {}
+    RowMemory patches, embedded, x, merged;
   };
 
-  // patches [N][patch_values], images one after another in merge order -> out[rows[i]] = merged patch i, rows [N / 4].
-  // Returns false when *cancel became non-zero.
-  bool forward(Workspace&, State&, Rows patches, std::span<const int32_t> grid_thw, std::span<const int32_t> rows, Rows out,
-               const int32_t* cancel) const;
+  // patches [N][patch_values] of the caller, images one after another in merge order -> out[rows[i]] = merged patch i,
+  // rows [N / 4]. Returns false when *cancel became non-zero.
+  bool forward(Workspace&, State&, std::span<const float> patches, std::span<const int32_t> grid_thw,
+               std::span<const int32_t> rows, Rows out, const int32_t* cancel) const;
 
   uint64_t weight_bytes() const;
 
  private:
   struct Layer {
-    std::vector<float> norm1;  // [hidden_size]
+    std::unique_ptr<Memory> norm1;  // [hidden_size]
     std::unique_ptr<Linear> q, k, v, proj;
-    std::vector<float> norm2;  // [hidden_size]
+    std::unique_ptr<Memory> norm2;  // [hidden_size]
     std::unique_ptr<Linear> gate, up, down;
   };
 
   std::unique_ptr<Linear> load_patch_embed(WeightFile& file) const;
-  RotaryTable rotary_table(State&, std::span<const int32_t> grid_thw, const WindowOrder&) const;
+  RotaryTable rotary_table(Workspace&, std::span<const int32_t> grid_thw, const WindowOrder&) const;
 
   Backend& backend_;
   VisionConfig config_;
   std::unique_ptr<Linear> patch_embed_;      // [hidden_size][patch_values]
   std::vector<Layer> layers_;
-  std::vector<float> merger_norm_;                 // [hidden_size]
+  std::unique_ptr<Memory> merger_norm_;      // [hidden_size]
   std::unique_ptr<Linear> merger_in_;        // [4 * hidden_size][4 * hidden_size]
   std::unique_ptr<Linear> merger_out_;       // [out_hidden_size][4 * hidden_size]
+  std::vector<int32_t> rotary_axis_;         // [head_dim / 2]: 0 row, 1 column
+  std::vector<float> inv_freq_;              // [head_dim / 2]
 };
 
 }  // namespace e4j

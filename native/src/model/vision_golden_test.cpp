@@ -116,19 +116,19 @@ TEST(the_vision_tower_gives_the_reference_rows) {
   const VisionEncoder vision(*backend, file, read_vision_config(file));
   file.check_all_taken();
   const auto workspace = backend->make_workspace();
-  VisionEncoder::State state;
+  VisionEncoder::State state(*backend);
   const struct {
     const char* name;
     int32_t grid[3];
   } pictures[] = {{"alpha", {1, 8, 6}}, {"banner", {1, 2, 100}}};
   for (const auto& picture : pictures) {
-    std::vector<float> in = patches(read_all<uint8_t>(std::string(picture.name) + ".pixels.u8"));
+    const std::vector<float> in = patches(read_all<uint8_t>(std::string(picture.name) + ".pixels.u8"));
     const std::vector<float> expected = read_all<float>(std::string(picture.name) + ".vision.f32");
-    const int count = picture.grid[1] * picture.grid[2], tokens = count / 4;
+    const int tokens = picture.grid[1] * picture.grid[2] / 4;
     std::vector<int32_t> rows;
     for (int i = 0; i < tokens; ++i) rows.push_back(i);
     std::vector<float> out(static_cast<size_t>(tokens * kOut));
-    CHECK(vision.forward(*workspace, state, {in.data(), count, 1176, 1176}, picture.grid, rows, {out.data(), tokens, kOut, kOut}, nullptr));
+    CHECK(vision.forward(*workspace, state, in, picture.grid, rows, {out.data(), tokens, kOut, kOut}, nullptr));
     double error = 0, size = 0;
     for (size_t i = 0; i < out.size(); ++i) {
       error += std::pow(static_cast<double>(out[i]) - expected[i], 2);

@@ -1,9 +1,10 @@
-// The operations a backend implements, and nothing else that the model may ask of it. Shapes are checked once, in ops.cpp;
-// backends take them as given. All matrices are rows of float32 in the backend's own memory.
+// The operations a backend implements, and nothing else that the model may ask of it. The model and the C functions have
+// checked every shape; backends take them as given. Matrices are rows of float32 in the backend's own memory, which on a
+// device only the backend may read; index arrays (spans) lie in the caller's.
 #pragma once
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,7 +54,44 @@ class Linear {
   uint64_t bytes = 0;  // held for it
 };
 
-// cos and sin [rows][half] of the rotary position of each row.
+// A look-up table of rows, as the file stores them.
+class Table {
+ public:
+  virtual ~Table() = default;
+  uint64_t bytes = 0;  // held for it
+};
+
+// Memory of a backend.
+class Memory {
+ public:
+  explicit Memory(size_t bytes) : bytes_(bytes) {}
+  virtual ~Memory() = default;
+  size_t bytes() const noexcept { return bytes_; }
+  float* floats() const noexcept { return data_; }
+
+ protected:
+  float* data_ = nullptr;
+
+ private:
+  size_t bytes_;
+};
+
+// What the weights of a model come to, before the first of them is made.
+struct WeightTotals {
+  uint64_t values = 0;        // of matrices
+  uint64_t stored_bytes = 0;  // of the same, as the files hold them
+  uint64_t adapter_values = 0;
+};
+
+// The rotary angles of a batch: row r's pair j turns by positions[axis[j]][r] * inv_freq[j].
+struct RotaryAngles {
+  int rows;
+  std::span<const int32_t> positions;  // [axes][rows]
+  std::span<const int32_t> axis;       // [half]
+  std::span<const float> inv_freq;     // [half]; half: head_dim / 2
+};
+
+// cos and sin [rows][half] of those angles, in the backend's memory.
 struct RotaryTable {
   const float* cos;
   const float* sin;
@@ -65,6 +103,27 @@ struct AttentionShape {
   bool causal;
   bool bf16;  // queries, keys, values and probabilities may be rounded to bf16 before they are multiplied
   float softmax_scale;
+};
+
+// The sequences of a packed batch, as a backend's attention wants them; made once for all layers of a pass.
+class Sequences {
+ public:
+  virtual ~Sequences() = default;
+};
+
+// The layers that an attention block consists of.
+struct AttentionLayer {
+  const float* norm_weight;  // [hidden], the backend's memory
+  float eps;
+  const Linear *q, *k, *v, *output;
+  AttentionShape shape;
+};
+
+// The layers of a gated perceptron.
+struct GatedMlpLayer {
+  const float* norm_weight;  // [hidden], the backend's memory
+  float eps;
+  const Linear *gate, *up, *down;
 };
 
 // A workspace holds a backend's scratch memory; one per session, used by one call at a time.
@@ -79,41 +138,69 @@ class Backend {
 
   // "cpu avx512_bf16, 2 threads"
   virtual std::string description() const = 0;
+  // Called once, before the first weight is made: the backend decides how it will hold them. Fails with E4J_OUT_OF_MEMORY,
+  // saying what is needed and what is free, when they cannot fit.
+  virtual void plan(const WeightTotals& totals) = 0;
   virtual std::unique_ptr<Linear> make_linear(const LinearSource& source) = 0;
+  virtual std::unique_ptr<Table> make_table(const GgufTensor& table) = 0;
+  // Constants, such as a norm's weights.
+  virtual std::unique_ptr<Memory> make_vector(std::span<const float> values) = 0;
+  // Uninitialised. Fails with E4J_OUT_OF_MEMORY or std::bad_alloc.
+  virtual std::unique_ptr<Memory> make_memory(size_t bytes) = 0;
   virtual std::unique_ptr<Workspace> make_workspace() = 0;
 
-  // out[i] = table[ids[i]]
-  virtual void embed(const GgufTensor& table, std::span<const int32_t> ids, Rows out) = 0;
-  // out = x / rms(x) * weight[cols]
-  virtual void rms_norm(Rows x, const float* weight, float eps, Rows out) = 0;
+  // A pass begins: everything below until the lock is given back belongs to it. What sessions must share takes turns.
+  virtual std::unique_lock<std::mutex> begin(Workspace&) = 0;
+  // The caller's values [rows][cols] as rows, placed in `memory` unless the backend reads them where they are.
+  virtual Rows from_caller(Workspace&, const float* values, int rows, int cols, class RowMemory& memory) = 0;
+  // out[rows][cols] = from, once everything before is done.
+  virtual void to_caller(Workspace&, Rows from, float* out) = 0;
 
-  // outs[i] = linears[i](rms_norm(x)); one pass over x for all of them
-  virtual void norm_linear(Workspace&, Rows x, const float* norm_weight, float eps, std::span<const Linear* const> linears,
-                           std::span<const Rows> outs, std::span<const AdapterSegment>) = 0;
+  virtual RotaryTable rotary_table(Workspace&, const RotaryAngles&) = 0;
+  // cu_seqlens [sequences + 1]; it must stay where it is as long as the result is used.
+  virtual std::unique_ptr<Sequences> sequences(Workspace&, std::span<const int32_t> cu_seqlens, const AttentionShape&) = 0;
+
+  // out[i] = table[ids[i]]
+  virtual void embed(Workspace&, const Table& table, std::span<const int32_t> ids, Rows out) = 0;
+  // out = x / rms(x) * weight[cols]
+  virtual void rms_norm(Workspace&, Rows x, const float* weight, float eps, Rows out) = 0;
+
+  // x += output(softmax(q k^T * softmax_scale) v) with q, k, v = their linears of rms_norm(x), q and k rotated: each head of
+  // each row, NEOX halves. Per sequence and head.
+  virtual void attention_layer(Workspace&, Rows x, const AttentionLayer&, RotaryTable, const Sequences&,
+                               std::span<const AdapterSegment>) = 0;
   // x += down(silu(gate(n)) * up(n)),  n = rms_norm(x)
-  virtual void gated_mlp(Workspace&, Rows x, const float* norm_weight, float eps, const Linear& gate, const Linear& up,
-                         const Linear& down, std::span<const AdapterSegment>) = 0;
+  virtual void gated_mlp(Workspace&, Rows x, const GatedMlpLayer&, std::span<const AdapterSegment>) = 0;
   // out = linear(in)
   virtual void linear(Workspace&, Rows in, const Linear& linear, Rows out, std::span<const AdapterSegment>) = 0;
-  // x += linear(in)
-  virtual void linear_residual(Workspace&, Rows in, const Linear& linear, Rows x, std::span<const AdapterSegment>) = 0;
   // x = gelu(x), exact (erf)
-  virtual void gelu(Rows x) = 0;
-
-  // Each head of each row of x[rows][num_heads * 2 * half] is rotated (NEOX halves).
-  virtual void rotate(Rows x, int num_heads, RotaryTable table) = 0;
-  // softmax(q k^T * softmax_scale) v per sequence and head; the result replaces q.
-  // q [rows][num_heads * head_dim], k, v [rows][num_key_value_heads * head_dim]; cu_seqlens [sequences + 1]
-  virtual void attention(Workspace&, Rows q, Rows k, Rows v, std::span<const int32_t> cu_seqlens, const AttentionShape&) = 0;
+  virtual void gelu(Workspace&, Rows x) = 0;
 
   // out[i] = in[index[i]]
-  virtual void gather_rows(Rows in, std::span<const int32_t> index, Rows out) = 0;
+  virtual void gather_rows(Workspace&, Rows in, std::span<const int32_t> index, Rows out) = 0;
   // out[index[i]] = in[i]
-  virtual void scatter_rows(Rows in, std::span<const int32_t> index, Rows out) = 0;
+  virtual void scatter_rows(Workspace&, Rows in, std::span<const int32_t> index, Rows out) = 0;
   // out[i] = mean of in's rows [ranges[2i], ranges[2i+1])
-  virtual void mean_rows(Rows in, std::span<const int32_t> ranges, Rows out) = 0;
+  virtual void mean_rows(Workspace&, Rows in, std::span<const int32_t> ranges, Rows out) = 0;
   // x / max(|x|, 1e-12), per row
-  virtual void l2_normalize(Rows x) = 0;
+  virtual void l2_normalize(Workspace&, Rows x) = 0;
+};
+
+// One array of rows in a backend's memory, which grows as needed.
+class RowMemory {
+ public:
+  explicit RowMemory(Backend& backend) : backend_(backend) {}
+
+  // Contents undefined; rows handed out before are gone.
+  Rows rows(int rows, int cols) {
+    const size_t bytes = static_cast<size_t>(rows) * static_cast<size_t>(cols) * sizeof(float);
+    if (!memory_ || bytes > memory_->bytes()) memory_ = nullptr, memory_ = backend_.make_memory(bytes);
+    return {memory_->floats(), rows, cols, static_cast<size_t>(cols)};
+  }
+
+ private:
+  Backend& backend_;
+  std::unique_ptr<Memory> memory_;
 };
 
 }  // namespace e4j
