@@ -50,7 +50,7 @@ void bench_attention(int num_heads, int num_key_value_heads, int head_dim, bool 
   if (num_heads < 1 || num_key_value_heads < 1 || num_heads % num_key_value_heads != 0 || head_dim < 16 || count < 1 || length < 1) {
     throw Error(E4J_INVALID_ARGUMENT, "heads, key/value heads (dividing them), head size (from 16), sequences and their length");
   }
-  const std::unique_ptr<Backend> backend = cpu::make_cpu_backend(0);
+  const std::unique_ptr<cpu::CpuBackend> backend = cpu::make_cpu_backend(0);
   const std::unique_ptr<Workspace> workspace = backend->make_workspace();
   const int rows = count * length, wide = num_heads * head_dim, narrow = num_key_value_heads * head_dim;
   const size_t wide_bytes = sizeof(float) * static_cast<size_t>(rows) * static_cast<size_t>(wide);

@@ -34,7 +34,8 @@ enum {
     E4J_UNSUPPORTED = 4,      /* well-formed, but nothing here can run it */
     E4J_OUT_OF_MEMORY = 5,
     E4J_CANCELLED = 6,
-    E4J_INTERNAL = 7 /* a bug of ours */
+    E4J_INTERNAL = 7, /* a bug of ours */
+    E4J_DEVICE_UNAVAILABLE = 8 /* the GPU asked for, its driver or a library it needs; the message says which */
 };
 
 typedef struct e4j_error {
@@ -133,6 +134,10 @@ typedef struct e4j_model_params {
     const char* const* adapter_paths; /* [num_adapters]; the place in this list is the adapter's index in a batch */
     int32_t num_adapters;
     int32_t reserved;
+    /* A caller whose struct ends here (struct_size 48) gets what NULL means below. */
+    const char* device;            /* "cpu"; "cuda" or "cuda:N"; "auto": cuda:0, or the CPU where that is not possible. NULL: cpu */
+    const char* cuda_library;      /* of libembed4j_cuda; NULL: beside this library, or where the system finds it */
+    const char* cublas_lt_library; /* of NVIDIA's libcublasLt; NULL: where the system finds it */
 } e4j_model_params;
 
 typedef struct e4j_model_info {
@@ -145,15 +150,20 @@ typedef struct e4j_model_info {
     int32_t vision_patch_values; /* float32 values of one patch: 3 * 2 * 14 * 14; 0: no vision tower */
     int32_t vision_merge_size;
     uint64_t weight_bytes; /* held in memory after packing */
+    /* Not written for a caller whose struct ends here (struct_size 64). */
+    char device[256];      /* what it runs on, in words */
+    char device_note[1280]; /* with "auto": why that is not a GPU; else empty */
 } e4j_model_info;
 
-/* E4J_BAD_FORMAT names the tensor or key with what was found and what was expected. */
+/* E4J_BAD_FORMAT names the tensor or key with what was found and what was expected, E4J_DEVICE_UNAVAILABLE what was looked for
+ * and where. */
 E4J_API e4j_status e4j_model_open(const e4j_model_params* params, e4j_model** out, e4j_error* error);
 /* All sessions must have been closed. */
 E4J_API void e4j_model_close(e4j_model* model);
 E4J_API e4j_status e4j_model_get_info(const e4j_model* model, e4j_model_info* out, e4j_error* error);
 
-/* ---- session: workspace for one call at a time; sessions of one model share its threads and take turns -------- */
+/* ---- session: workspace for one call at a time; sessions of one model share its threads and take turns on the CPU; on a
+ * GPU each has a stream of its own ------------------------------------------------------------------------------ */
 
 typedef struct e4j_session e4j_session;
 
@@ -192,7 +202,7 @@ typedef struct e4j_result {
     uint64_t multi_vector_floats;
 } e4j_result;
 
-/* One call per batch. On failure the outputs are undefined and the session stays usable. */
+/* One call per batch. On failure the outputs are undefined and the session stays usable, also after E4J_OUT_OF_MEMORY. */
 E4J_API e4j_status e4j_embed(e4j_session* session, const e4j_batch* batch, e4j_result* result, e4j_error* error);
 
 /* ---- late interaction: stored multi-vectors and their scores; pure functions, usable from any thread ----------- */

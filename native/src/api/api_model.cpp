@@ -1,23 +1,48 @@
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <optional>
+
+#include "api/device_choice.h"
 #include "api/guard.h"
 #include "base/thread_pool.h"
 #include "cpu/cpu_backend.h"
+#include "cuda/cuda_backend.h"
 #include "model/model.h"
 
 using namespace e4j;
 
 struct e4j_model {
-  Model model;
+  std::optional<Model> model;
+  std::string device_note;
 };
 
 struct e4j_session {
   Session session;
 };
 
-extern "C" e4j_status e4j_model_open(const e4j_model_params* params, e4j_model** out, e4j_error* error) {
+namespace {
+
+// Cut at a character boundary to what fits.
+template <size_t N>
+void copy_cut(char (&to)[N], const std::string& from) {
+  size_t n = std::min(from.size(), N - 1);
+  if (n < from.size())
+    while (n > 0 && (static_cast<unsigned char>(from[n]) & 0xC0) == 0x80) --n;
+  std::memcpy(to, from.data(), n);
+  to[n] = 0;
+}
+
+}  // namespace
+
+extern "C" e4j_status e4j_model_open(const e4j_model_params* given, e4j_model** out, e4j_error* error) {
   return guarded(error, [&] {
-    check_struct(params, "params");
+    const size_t size = check_grown_struct(given, offsetof(e4j_model_params, device), "params");
     check_handle(out, "out");
     *out = nullptr;
+    e4j_model_params all{};
+    std::memcpy(&all, given, size);
+    const e4j_model_params* params = &all;
     if (params->num_threads < 0 || params->num_threads > 4096)
       fail(E4J_INVALID_ARGUMENT, "params.num_threads is %d, expected 0 (all) to 4096", params->num_threads);
     if (params->num_adapters < 0 || params->num_adapters > 64)
@@ -33,7 +58,13 @@ extern "C" e4j_status e4j_model_open(const e4j_model_params* params, e4j_model**
       paths.adapters.emplace_back(params->adapter_paths[i]);
     }
     const int threads = params->num_threads > 0 ? params->num_threads : usable_processors();
-    *out = new e4j_model{Model(paths, cpu::make_cpu_backend(threads), threads)};
+    const auto text = [](const char* path) { return std::string(path != nullptr ? path : ""); };
+    auto model = std::make_unique<e4j_model>();
+    model->device_note = with_device(
+        parse_device(params->device), [&] { return cpu::make_cpu_backend(threads); },
+        [&](int index) { return cuda::make_cuda_backend({index, text(params->cuda_library), text(params->cublas_lt_library)}); },
+        [&](std::unique_ptr<Backend> backend) { model->model.emplace(paths, std::move(backend), threads); });
+    *out = model.release();
   });
 }
 
@@ -42,8 +73,12 @@ extern "C" void e4j_model_close(e4j_model* model) { delete model; }
 extern "C" e4j_status e4j_model_get_info(const e4j_model* model, e4j_model_info* out, e4j_error* error) {
   return guarded(error, [&] {
     check_handle(model, "model");
-    check_struct(out, "out");
-    *out = model->model.info();
+    const size_t size = check_grown_struct(out, offsetof(e4j_model_info, device), "out");
+    e4j_model_info info = model->model->info();
+    copy_cut(info.device, model->model->backend().description());
+    copy_cut(info.device_note, model->device_note);
+    info.struct_size = static_cast<uint32_t>(size);
+    std::memcpy(out, &info, size);
   });
 }
 
@@ -52,7 +87,7 @@ extern "C" e4j_status e4j_session_open(e4j_model* model, e4j_session** out, e4j_
     check_handle(model, "model");
     check_handle(out, "out");
     *out = nullptr;
-    *out = new e4j_session{Session(model->model)};
+    *out = new e4j_session{Session(*model->model)};
   });
 }
 

@@ -34,6 +34,16 @@ void check_struct(const T* s, const char* name) {
          s->struct_size, sizeof(T));
 }
 
+// The same for a struct that has grown at its end: one of the older `first_size` is taken too. Returns its size.
+template <class T>
+size_t check_grown_struct(const T* s, size_t first_size, const char* name) {
+  if (s == nullptr) fail(E4J_INVALID_ARGUMENT, "%s is NULL", name);
+  if (s->struct_size != sizeof(T) && s->struct_size != first_size)
+    fail(E4J_INVALID_ARGUMENT, "%s.struct_size is %u, expected %zu or %zu: built against another ABI version", name,
+         s->struct_size, sizeof(T), first_size);
+  return s->struct_size;
+}
+
 inline void check_handle(const void* handle, const char* name) {
   if (handle == nullptr) fail(E4J_INVALID_ARGUMENT, "%s is NULL", name);
 }

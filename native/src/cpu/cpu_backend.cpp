@@ -80,7 +80,7 @@ class PoolBackend final : public CpuBackend {
     return std::string("cpu ") + kernels_.tier + ", " + std::to_string(pool_.num_threads()) + " threads";
   }
 
-  void plan(const WeightTotals&) override {}
+  void plan(const ModelSize&) override {}
 
   std::unique_ptr<Linear> make_linear(const LinearSource& source) override { return make_cpu_linear(source, pool_); }
 

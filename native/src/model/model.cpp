@@ -24,10 +24,10 @@ float adapter_scale(const GgufFile& file) {
   return lora_scale(file, file.number("adapter.lora.alpha"), static_cast<int64_t>(a->dims[1]));
 }
 
-// Everything of two dimensions or more but a language-model head, which is not kept.
+// Everything of two dimensions or more but the embedding table and a language-model head, which is not kept.
 void add_matrices(const WeightFile& file, uint64_t& values, uint64_t& stored_bytes) {
   for (const GgufTensor& t : file.gguf().tensors()) {
-    if (t.num_dims < 2 || t.name == "output.weight") continue;
+    if (t.num_dims < 2 || t.name == "output.weight" || t.name == "token_embd.weight") continue;
     values += t.dims[0] * t.dims[1] * t.dims[2] * t.dims[3];
     stored_bytes += t.data_bytes;
   }
@@ -51,13 +51,16 @@ Model::Model(const ModelPaths& paths, std::unique_ptr<Backend> backend, int num_
   if (!paths.multivector.empty()) multivector.emplace(GgufFile::open(paths.multivector));
   if (!paths.vision.empty()) vision.emplace(GgufFile::open(paths.vision));
 
-  WeightTotals totals;
-  add_matrices(text, totals.values, totals.stored_bytes);
+  ModelSize size{};
+  add_matrices(text, size.values, size.stored_bytes);
   for (const auto* file : {&multivector, &vision})
-    if (*file) add_matrices(**file, totals.values, totals.stored_bytes);
+    if (*file) add_matrices(**file, size.values, size.stored_bytes);
   uint64_t ignored = 0;
-  for (const Adapter& adapter : adapters) add_matrices(adapter.file, totals.adapter_values, ignored);
-  backend_->plan(totals);
+  for (const Adapter& adapter : adapters) add_matrices(adapter.file, size.adapter_values, ignored);
+  size.table_values = static_cast<uint64_t>(config_.vocab_size) * static_cast<uint64_t>(config_.hidden_size);
+  size.hidden_size = config_.hidden_size;
+  size.intermediate_size = config_.intermediate_size;
+  backend_->plan(size);
 
   // A language-model head does not take part in embedding.
   if (text.contains("output.weight")) text.matrix("output.weight", config_.vocab_size, config_.hidden_size);
@@ -88,7 +91,7 @@ void Model::load_multivector(WeightFile& file, std::span<const Adapter> adapters
     loras.push_back({&file, lora_scale(gguf, gguf.number("embed4j.lora.alpha"), gguf.integer("embed4j.lora.rank")),
                      "multivector." + adapter.task});
   }
-  multivector_ = LinearLoader(*backend_, file).load("multivector", static_cast<int>(dim), config_.hidden_size, true, loras);
+  multivector_ = LinearLoader(*backend_, file).load({"multivector", static_cast<int>(dim), config_.hidden_size, true, loras});
   file.check_all_taken();
 }
 

@@ -77,20 +77,22 @@ TextDecoder::TextDecoder(Backend& backend, WeightFile& file, const TextConfig& c
   LinearLoader loader(backend, file);
   const auto linear = [&](const std::string& name, int out_features, int in_features, bool bias) {
     for (auto& adapter : adapters) adapter.lora = name + ".weight";
-    return loader.load(name, out_features, in_features, bias, adapters);
+    return LinearLoader::Layer{name, out_features, in_features, bias, adapters};
   };
   for (int i = 0; i < config.num_hidden_layers; ++i) {
     const std::string p = "blk." + std::to_string(i) + ".";
     Layer layer;
     layer.attn_norm = backend.make_vector(file.vector(p + "attn_norm.weight", hidden));
-    layer.q = linear(p + "attn_q", hidden, hidden, true);
-    layer.k = linear(p + "attn_k", kv, hidden, true);
-    layer.v = linear(p + "attn_v", kv, hidden, true);
-    layer.output = linear(p + "attn_output", hidden, hidden, false);
+    const LinearLoader::Layer qkv[] = {linear(p + "attn_q", hidden, hidden, true), linear(p + "attn_k", kv, hidden, true),
+                                       linear(p + "attn_v", kv, hidden, true)};
+    auto made = loader.load(qkv);
+    layer.q = std::move(made[0]), layer.k = std::move(made[1]), layer.v = std::move(made[2]);
+    layer.output = loader.load(linear(p + "attn_output", hidden, hidden, false));
     layer.ffn_norm = backend.make_vector(file.vector(p + "ffn_norm.weight", hidden));
-    layer.gate = linear(p + "ffn_gate", ffn, hidden, false);
-    layer.up = linear(p + "ffn_up", ffn, hidden, false);
-    layer.down = linear(p + "ffn_down", hidden, ffn, false);
+    const LinearLoader::Layer gate_up[] = {linear(p + "ffn_gate", ffn, hidden, false), linear(p + "ffn_up", ffn, hidden, false)};
+    made = loader.load(gate_up);
+    layer.gate = std::move(made[0]), layer.up = std::move(made[1]);
+    layer.down = loader.load(linear(p + "ffn_down", hidden, ffn, false));
     layers_.push_back(std::move(layer));
   }
   output_norm_ = backend.make_vector(file.vector("output_norm.weight", hidden));

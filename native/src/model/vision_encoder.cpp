@@ -102,19 +102,21 @@ VisionEncoder::VisionEncoder(Backend& backend, WeightFile& file, const VisionCon
     const std::string p = "v.blk." + std::to_string(i) + ".";
     Layer layer;
     layer.norm1 = backend.make_vector(file.vector(p + "ln1.weight", hidden));
-    layer.q = loader.load(p + "attn_q", hidden, hidden, true);
-    layer.k = loader.load(p + "attn_k", hidden, hidden, true);
-    layer.v = loader.load(p + "attn_v", hidden, hidden, true);
-    layer.proj = loader.load(p + "attn_out", hidden, hidden, true);
+    const LinearLoader::Layer qkv[] = {{p + "attn_q", hidden, hidden, true}, {p + "attn_k", hidden, hidden, true},
+                                       {p + "attn_v", hidden, hidden, true}};
+    auto made = loader.load(qkv);
+    layer.q = std::move(made[0]), layer.k = std::move(made[1]), layer.v = std::move(made[2]);
+    layer.proj = loader.load({p + "attn_out", hidden, hidden, true});
     layer.norm2 = backend.make_vector(file.vector(p + "ln2.weight", hidden));
-    layer.gate = loader.load(p + "ffn_gate", ffn, hidden, true);
-    layer.up = loader.load(p + "ffn_up", ffn, hidden, true);
-    layer.down = loader.load(p + "ffn_down", hidden, ffn, true);
+    const LinearLoader::Layer gate_up[] = {{p + "ffn_gate", ffn, hidden, true}, {p + "ffn_up", ffn, hidden, true}};
+    made = loader.load(gate_up);
+    layer.gate = std::move(made[0]), layer.up = std::move(made[1]);
+    layer.down = loader.load({p + "ffn_down", hidden, ffn, true});
     layers_.push_back(std::move(layer));
   }
   merger_norm_ = backend.make_vector(file.vector("v.post_ln.weight", hidden));
-  merger_in_ = loader.load("mm.0", merged, merged, true);
-  merger_out_ = loader.load("mm.2", config.out_hidden_size, merged, true);
+  merger_in_ = loader.load({"mm.0", merged, merged, true});
+  merger_out_ = loader.load({"mm.2", config.out_hidden_size, merged, true});
   // The first half of the rotary pairs turns with the patch's row, the second with its column (base 10000 over head_dim / 2).
   const int half = config.head_dim / 2, quarter = half / 2;
   for (int j = 0; j < half; ++j) {

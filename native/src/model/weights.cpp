@@ -49,31 +49,38 @@ void WeightFile::check_all_taken() const {
            std::string(t.name).c_str(), shape_text(shape_of(t)).c_str());
 }
 
-std::unique_ptr<Linear> LinearLoader::load(const std::string& name, int out_features, int in_features, bool bias,
-                                           const std::vector<AdapterFile>& adapters) {
-  const GgufTensor& weight = base_.matrix(name + ".weight", out_features, in_features);
-  std::vector<float> bias_values;
-  if (bias) bias_values = base_.vector(name + ".bias", out_features);
-  LinearSource source{name, weight.type, out_features, in_features, weight.data, bias ? bias_values.data() : nullptr, {}};
-  for (const AdapterFile& adapter : adapters) {
+LinearSource LinearLoader::source(const Layer& layer, std::vector<float>& bias) {
+  const GgufTensor& weight = base_.matrix(layer.name + ".weight", layer.out_features, layer.in_features);
+  if (layer.bias) bias = base_.vector(layer.name + ".bias", layer.out_features);
+  LinearSource source{layer.name, weight.type, layer.out_features, layer.in_features, weight.data, layer.bias ? bias.data() : nullptr, {}};
+  for (const AdapterFile& adapter : layer.adapters) {
     const GgufFile& file = adapter.file->gguf();
     const GgufTensor* a = file.find_tensor(adapter.lora + ".lora_a");
     if (a == nullptr) fail(E4J_BAD_FORMAT, "%s: tensor %s.lora_a is missing", file.path().c_str(), adapter.lora.c_str());
     if (a->num_dims != 2 || a->dims[1] == 0 || a->dims[1] > 4096)
       fail(E4J_BAD_FORMAT, "%s: tensor %s.lora_a has shape %s, expected [rank, %d] with rank 1 to 4096", file.path().c_str(),
-           adapter.lora.c_str(), shape_text(shape_of(*a)).c_str(), in_features);
+           adapter.lora.c_str(), shape_text(shape_of(*a)).c_str(), layer.in_features);
     const int rank = static_cast<int>(a->dims[1]);
-    const GgufTensor& lora_a = adapter.file->matrix(adapter.lora + ".lora_a", rank, in_features);
-    const GgufTensor& lora_b = adapter.file->matrix(adapter.lora + ".lora_b", out_features, rank);
+    const GgufTensor& lora_a = adapter.file->matrix(adapter.lora + ".lora_a", rank, layer.in_features);
+    const GgufTensor& lora_b = adapter.file->matrix(adapter.lora + ".lora_b", layer.out_features, rank);
     for (const GgufTensor* t : {&lora_a, &lora_b})
       if (t->type != DType::F32 && t->type != DType::F16 && t->type != DType::BF16)
         fail(E4J_UNSUPPORTED, "%s: tensor %s has type %s; adapters are read as f32, f16 or bf16", file.path().c_str(),
              std::string(t->name).c_str(), dtype_name(t->type));
     source.adapters.push_back({&lora_a, &lora_b, adapter.scale});
   }
-  auto linear = backend_.make_linear(source);
-  base_.gguf().release(weight);
-  return linear;
+  return source;
+}
+
+std::unique_ptr<Linear> LinearLoader::load(const Layer& layer) { return std::move(load(std::span(&layer, 1)).front()); }
+
+std::vector<std::unique_ptr<Linear>> LinearLoader::load(std::span<const Layer> layers) {
+  std::vector<std::vector<float>> biases(layers.size());
+  std::vector<LinearSource> sources;
+  for (size_t i = 0; i < layers.size(); ++i) sources.push_back(source(layers[i], biases[i]));
+  auto linears = backend_.make_linears(sources);
+  for (const Layer& layer : layers) base_.gguf().release(*base_.gguf().find_tensor(layer.name + ".weight"));
+  return linears;
 }
 
 }  // namespace e4j

@@ -1,6 +1,7 @@
 // Weights asked for by name, with the shape they must have; what a file holds beyond that stops the load.
 #pragma once
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -45,10 +46,19 @@ class LinearLoader {
     float scale;
     std::string lora;
   };
-  std::unique_ptr<Linear> load(const std::string& name, int out_features, int in_features, bool bias,
-                               const std::vector<AdapterFile>& adapters = {});
+  struct Layer {
+    std::string name;
+    int out_features, in_features;
+    bool bias;
+    std::vector<AdapterFile> adapters = {};
+  };
+  std::unique_ptr<Linear> load(const Layer& layer);
+  // Layers with the same input.
+  std::vector<std::unique_ptr<Linear>> load(std::span<const Layer> layers);
 
  private:
+  LinearSource source(const Layer& layer, std::vector<float>& bias);
+
   Backend& backend_;
   WeightFile& base_;
 };

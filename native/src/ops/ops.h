@@ -76,11 +76,13 @@ class Memory {
   size_t bytes_;
 };
 
-// What the weights of a model come to, before the first of them is made.
-struct WeightTotals {
-  uint64_t values = 0;        // of matrices
+// What a model comes to, before the first of its weights is made.
+struct ModelSize {
+  uint64_t values = 0;        // of the linear layers' matrices
   uint64_t stored_bytes = 0;  // of the same, as the files hold them
+  uint64_t table_values = 0;
   uint64_t adapter_values = 0;
+  int hidden_size = 0, intermediate_size = 0;  // of the text decoder
 };
 
 // The rotary angles of a batch: row r's pair j turns by positions[axis[j]][r] * inv_freq[j].
@@ -111,7 +113,7 @@ class Sequences {
   virtual ~Sequences() = default;
 };
 
-// The layers that an attention block consists of.
+// The layers that an attention block consists of; q, k and v made together.
 struct AttentionLayer {
   const float* norm_weight;  // [hidden], the backend's memory
   float eps;
@@ -119,7 +121,7 @@ struct AttentionLayer {
   AttentionShape shape;
 };
 
-// The layers of a gated perceptron.
+// The layers of a gated perceptron; gate and up made together.
 struct GatedMlpLayer {
   const float* norm_weight;  // [hidden], the backend's memory
   float eps;
@@ -140,8 +142,14 @@ class Backend {
   virtual std::string description() const = 0;
   // Called once, before the first weight is made: the backend decides how it will hold them. Fails with E4J_OUT_OF_MEMORY,
   // saying what is needed and what is free, when they cannot fit.
-  virtual void plan(const WeightTotals& totals) = 0;
+  virtual void plan(const ModelSize& size) = 0;
   virtual std::unique_ptr<Linear> make_linear(const LinearSource& source) = 0;
+  // Layers that will always be given the same input, in this order.
+  virtual std::vector<std::unique_ptr<Linear>> make_linears(std::span<const LinearSource> sources) {
+    std::vector<std::unique_ptr<Linear>> linears;
+    for (const LinearSource& source : sources) linears.push_back(make_linear(source));
+    return linears;
+  }
   virtual std::unique_ptr<Table> make_table(const GgufTensor& table) = 0;
   // Constants, such as a norm's weights.
   virtual std::unique_ptr<Memory> make_vector(std::span<const float> values) = 0;

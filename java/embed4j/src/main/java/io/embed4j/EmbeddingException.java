@@ -30,6 +30,8 @@ public final class EmbeddingException extends RuntimeException {
   public static final String IMAGE_LIMIT = "image_limit";
   /** The native library is missing, of another version, or may not be called. */
   public static final String NATIVE_LIBRARY = "native_library";
+  /** The GPU asked for, its driver or a library that it needs is missing or too old; the message says where it was looked for. */
+  public static final String DEVICE_UNAVAILABLE = "device_unavailable";
   /** Not enough memory for this batch or this model. */
   public static final String OUT_OF_MEMORY = "out_of_memory";
   /** The calling thread was interrupted before its turn came. */

@@ -54,7 +54,7 @@ public final class EmbeddingModel implements AutoCloseable {
     this.preparation = preparation;
     this.maxBatchTokens = options.maxBatchTokens();
     this.runtime = new RuntimeInfo(system.cpuTier(), system.cpuTiers(), engine.info().numThreads(),
-        engine.info().weightBytes(), system.libraryVersion());
+        engine.info().weightBytes(), system.libraryVersion(), engine.info().device());
   }
 
   /** Opens a model with {@link ModelOptions#defaults}. */
@@ -68,7 +68,7 @@ public final class EmbeddingModel implements AutoCloseable {
    * @param path a directory written by {@code embed4j convert}, or a lone text GGUF
    * @throws EmbeddingException {@link EmbeddingException#IO_ERROR}, {@link EmbeddingException#BAD_MODEL} or
    *     {@link EmbeddingException#UNSUPPORTED} naming file and field, {@link EmbeddingException#OUT_OF_MEMORY},
-   *     {@link EmbeddingException#NATIVE_LIBRARY}
+   *     {@link EmbeddingException#NATIVE_LIBRARY}, {@link EmbeddingException#DEVICE_UNAVAILABLE}
    */
   public static EmbeddingModel open(Path path, ModelOptions options) {
     SystemInfo system = SystemInfo.read();
@@ -84,9 +84,12 @@ public final class EmbeddingModel implements AutoCloseable {
     Matryoshka sizes = new Matryoshka(files.info().matryoshkaDims());
     Preparation preparation = new Preparation(files, options, tokenizer, sizes);
     Engine engine = new Engine(new NativeModel.Params(options.threads(), files.text(), files.vision(), files.multiVector(),
-        List.copyOf(files.adapters().values())));
+        List.copyOf(files.adapters().values()), options.device()));
     EmbeddingModel model = new EmbeddingModel(files, options, sizes, preparation, engine, system);
-    LOG.info("opened {} ({}), CPU tier {}, {} threads", path, model.info.name(), system.cpuTier(), model.runtime.threads());
+    LOG.info("opened {} ({}) on {}", path, model.info.name(), model.runtime.device());
+    if (!engine.info().deviceNote().isEmpty()) {
+      LOG.warn("no GPU is used, the model runs on {}: {}", model.runtime.device(), engine.info().deviceNote());
+    }
     return model;
   }
 

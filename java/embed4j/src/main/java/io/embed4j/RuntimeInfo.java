@@ -10,5 +10,7 @@ import java.util.List;
  * @param threads worker threads
  * @param weightBytes held in memory for weights
  * @param libraryVersion of the native library
+ * @param device what computes, in words: the CPU's tier and threads, or the GPU with its libraries
  */
-public record RuntimeInfo(String cpuTier, List<String> cpuTiers, int threads, long weightBytes, String libraryVersion) {}
+public record RuntimeInfo(String cpuTier, List<String> cpuTiers, int threads, long weightBytes, String libraryVersion,
+    String device) {}

@@ -68,8 +68,7 @@ final class BenchCommand implements Runnable {
     try (EmbeddingModel open = model.open()) {
       if (task == null) task = open.info().tasks().isEmpty() ? Task.RETRIEVAL : open.info().tasks().getFirst();
       if (!json) {
-        out.printf("%s, task %s, CPU tier %s, %d threads, median of %d runs%n", open.info().path(), task,
-            open.runtime().cpuTier(), open.runtime().threads(), runs);
+        out.printf("%s, task %s, %s, median of %d runs%n", open.info().path(), task, open.runtime().device(), runs);
         out.printf("%8s %12s %12s %10s %10s  %s%n", "tokens", "ms", "tokens/s", "GFLOP/s", "GB/s", "sha256 of the vector");
       }
       List<Measurement> measured = new ArrayList<>();
@@ -114,7 +113,7 @@ final class BenchCommand implements Runnable {
 
   private ObjectNode json(EmbeddingModel open, List<Measurement> measured) {
     ObjectNode json = Json.MAPPER.createObjectNode().put("model", open.info().path().toString()).put("task", task.label())
-        .put("cpu_tier", open.runtime().cpuTier()).put("threads", open.runtime().threads()).put("runs", runs);
+        .put("device", open.runtime().device()).put("cpu_tier", open.runtime().cpuTier()).put("threads", open.runtime().threads()).put("runs", runs);
     ArrayNode results = json.putArray("results");
     for (Measurement m : measured) {
       results.addObject().put("tokens", m.tokens).put("ms", 1e3 * m.seconds).put("tokens_per_s", m.tokens / m.seconds)

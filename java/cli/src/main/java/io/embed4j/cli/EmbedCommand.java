@@ -128,6 +128,7 @@ final class EmbedCommand implements Callable<Integer>, Requests {
     settings.put("--task", task.label());
     settings.put("--prompt", prompt.label());
     settings.put("--merged-task", String.valueOf(model.options().mergedTask()));
+    settings.put("--device", model.options().device());
     settings.put("--dimensions", Integer.toString(dimensions));
     settings.put("--multi-vector", Boolean.toString(multiVector));
     settings.put("--image-tokens-only", Boolean.toString(imageTokensOnly));

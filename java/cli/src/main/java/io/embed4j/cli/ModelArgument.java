@@ -15,6 +15,10 @@ final class ModelArgument {
   @Option(names = "--threads", paramLabel = "N", description = "Worker threads; default: all processors.")
   private int threads;
 
+  @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "cpu",
+      description = "cpu (default), cuda or cuda:N for an NVIDIA GPU, or auto: a GPU where that is possible.")
+  private String device;
+
   @Option(names = "--merged-task", paramLabel = "TASK", converter = Labels.OfTask.class,
       description = "The task merged into a lone text GGUF whose name does not say it.")
   private Task mergedTask;
@@ -25,6 +29,6 @@ final class ModelArgument {
 
   /** How it is opened. */
   ModelOptions options() {
-    return ModelOptions.defaults().threads(threads).mergedTask(mergedTask);
+    return ModelOptions.defaults().threads(threads).mergedTask(mergedTask).device(device);
   }
 }

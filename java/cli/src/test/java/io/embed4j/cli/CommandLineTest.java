@@ -2,6 +2,7 @@ package io.embed4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.embed4j.EmbeddingModel;
@@ -94,6 +95,7 @@ class CommandLineTest {
     assertUnusable("retrieval, text-matching, code", "embed", "-m", m, "--task", "poetry", "text");
     assertUnusable("query, passage", "embed", "-m", m, "--prompt", "poem", "text");
     assertUnusable("maxTokens", "embed", "-m", m, "--max-tokens", "40000", "text");
+    assertUnusable("device is gpu, expected cpu, cuda", "embed", "-m", m, "--device", "gpu", "text");
     assertUnusable("threads", "embed", "-m", m, "--threads", "-1", "text");
     assertUnusable("does not exist", "embed", "-m", "absent", "text");
     assertUnusable("does not exist", "embed", "-m", m, "--input", "absent.jsonl");
@@ -105,6 +107,17 @@ class CommandLineTest {
     assertUnusable("--tokens", "bench", "-m", m, "--tokens", "0");
     assertUnusable("no command", new String[0]);
     assertUnusable("--colour", "embed", "-m", m, "--colour", "red", "text");
+  }
+
+  @Test
+  void aGpuThatIsMissingIsAnErrorOrWithAutoAWarningAndTheCpu() {
+    assumeFalse(Files.exists(Path.of("/dev/nvidiactl")), "this machine has a GPU");
+    Result cuda = run("embed", "-m", model.toString(), "--device", "cuda:0", "text");
+    assertEquals(2, cuda.code, cuda.err);
+    assertTrue(cuda.err.contains("no NVIDIA driver is installed") || cuda.err.contains("Looked for:"), cuda.err);
+    Result auto = run("embed", "-m", model.toString(), "--device", "auto", "text");
+    assertEquals(0, auto.code, auto.err);
+    assertEquals(run("embed", "-m", model.toString(), "text").out, auto.out);
   }
 
   @Test

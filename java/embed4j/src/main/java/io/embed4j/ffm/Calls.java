@@ -2,6 +2,7 @@ package io.embed4j.ffm;
 
 import static io.embed4j.EmbeddingException.BAD_MODEL;
 import static io.embed4j.EmbeddingException.CANCELLED;
+import static io.embed4j.EmbeddingException.DEVICE_UNAVAILABLE;
 import static io.embed4j.EmbeddingException.INTERNAL;
 import static io.embed4j.EmbeddingException.INVALID_ARGUMENT;
 import static io.embed4j.EmbeddingException.IO_ERROR;
@@ -51,6 +52,7 @@ final class Calls {
       case 4 -> UNSUPPORTED;
       case 5 -> OUT_OF_MEMORY;
       case 6 -> CANCELLED;
+      case 8 -> DEVICE_UNAVAILABLE;
       default -> INTERNAL;
     };
     return new EmbeddingException(code, message.isEmpty() ? "native status " + status : message);

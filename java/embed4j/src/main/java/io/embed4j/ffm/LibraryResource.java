@@ -33,6 +33,11 @@ final class LibraryResource {
           + "io.embed4j:embed4j-natives with the classifier " + platform
           + ", or set EMBED4J_LIBRARY to the path of " + System.mapLibraryName("embed4j"), null);
     }
+    return file(resource);
+  }
+
+  /** A library among the class path's resources as a file: where it is, or a copy in JavaCPP's cache folder. */
+  static Path file(URL resource) {
     try {
       if (resource.getProtocol().equals("file")) return Path.of(resource.toURI());
       return extracted(resource, Loader.getCacheDir().toPath());

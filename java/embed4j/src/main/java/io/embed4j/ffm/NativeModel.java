@@ -21,13 +21,25 @@ public final class NativeModel extends Handle {
    * @param vision or null: images are refused
    * @param multiVector or null: multi-vector output is refused
    * @param adapters the place in this list is the adapter's index in a batch
+   * @param device cpu, cuda, cuda:N or auto
    */
-  public record Params(int numThreads, Path text, Path vision, Path multiVector, List<Path> adapters) {}
+  public record Params(int numThreads, Path text, Path vision, Path multiVector, List<Path> adapters, String device) {
+    /** On the CPU. */
+    public Params(int numThreads, Path text, Path vision, Path multiVector, List<Path> adapters) {
+      this(numThreads, text, vision, multiVector, adapters, "cpu");
+    }
+  }
 
-  /** struct e4j_model_info: sizes as the checkpoint's config.json names them. */
+  /**
+   * struct e4j_model_info: sizes as the checkpoint's config.json names them.
+   *
+   * @param device what it runs on, in words
+   * @param deviceNote with auto: why that is not a GPU; else empty
+   */
   public record Info(int numThreads, int hiddenSize, int intermediateSize, int numHiddenLayers, int numAttentionHeads,
       int numKeyValueHeads, int headDim, int vocabSize, int maxPositionEmbeddings, int multiVectorDim, int numAdapters,
-      int visionPatchValues, int visionMergeSize, long weightBytes) {}
+      int visionPatchValues, int visionMergeSize, long weightBytes, String device,
+      String deviceNote) {}
 
   private NativeModel(MemorySegment address, Functions functions) {
     super("the model", address, functions.modelClose);
@@ -40,7 +52,7 @@ public final class NativeModel extends Handle {
    *
    * @throws EmbeddingException {@link EmbeddingException#IO_ERROR}, {@link EmbeddingException#BAD_MODEL} naming tensor or
    *     key with what was found and expected, {@link EmbeddingException#UNSUPPORTED},
-   *     {@link EmbeddingException#OUT_OF_MEMORY}
+   *     {@link EmbeddingException#OUT_OF_MEMORY}, {@link EmbeddingException#DEVICE_UNAVAILABLE}
    */
   public static NativeModel open(Params params) {
     Functions functions = NativeLibrary.functions();
@@ -57,6 +69,11 @@ public final class NativeModel extends Handle {
       Layouts.set(struct, Layouts.MODEL_PARAMS, "multivector_path", path(arena, params.multiVector()));
       Layouts.set(struct, Layouts.MODEL_PARAMS, "adapter_paths", adapters);
       Layouts.set(struct, Layouts.MODEL_PARAMS, "num_adapters", params.adapters().size());
+      Layouts.set(struct, Layouts.MODEL_PARAMS, "device", arena.allocateFrom(params.device()));
+      if (!params.device().equals("cpu")) {
+        Layouts.set(struct, Layouts.MODEL_PARAMS, "cuda_library", path(arena, CudaLibraries.embed4j().orElse(null)));
+        Layouts.set(struct, Layouts.MODEL_PARAMS, "cublas_lt_library", path(arena, CudaLibraries.cublasLt().orElse(null)));
+      }
       MemorySegment out = arena.allocate(ADDRESS);
       Calls.check(error -> (int) functions.modelOpen.invokeExact(struct, out, error));
       address = out.get(ADDRESS, 0);
@@ -102,7 +119,9 @@ public final class NativeModel extends Handle {
           Layouts.getInt(info, Layouts.MODEL_INFO, "num_adapters"),
           Layouts.getInt(info, Layouts.MODEL_INFO, "vision_patch_values"),
           Layouts.getInt(info, Layouts.MODEL_INFO, "vision_merge_size"),
-          Layouts.getLong(info, Layouts.MODEL_INFO, "weight_bytes"));
+          Layouts.getLong(info, Layouts.MODEL_INFO, "weight_bytes"),
+          Layouts.getText(info, Layouts.MODEL_INFO, "device"),
+          Layouts.getText(info, Layouts.MODEL_INFO, "device_note"));
     }
   }
 }

@@ -73,7 +73,7 @@ final class Models implements AutoCloseable {
     int batchTokens = config.count(Setting.MAX_BATCH_TOKENS);
     Task merged = (Task) config.value(Setting.MERGED_TASK);
     EmbeddingModel model = EmbeddingModel.open(path, ModelOptions.defaults().threads(config.count(Setting.THREADS))
-        .maxBatchTokens(batchTokens).mergedTask(merged));
+        .maxBatchTokens(batchTokens).mergedTask(merged).device(config.text(Setting.DEVICE)));
     Dispatcher dispatcher = new Dispatcher(ids.getFirst(), model, batchTokens, config.number(Setting.MAX_QUEUE_TOKENS), metrics);
     TaskName task = ServedModel.defaultTask(model.info(), merged, TaskName.of(config.text(Setting.DEFAULT_TASK)));
     ServedModel served = new ServedModel(List.copyOf(ids), model, dispatcher, task);

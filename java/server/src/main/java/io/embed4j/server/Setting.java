@@ -21,6 +21,8 @@ public enum Setting {
   PORT(Kind.number(0, 65535), "8080", "N", "Port to listen on; 0 for any that is free."),
   /** Worker threads. */
   THREADS(Kind.number(0, 1024), "0", "N", "Worker threads of each model; 0 for all processors."),
+  /** What computes. */
+  DEVICE(Kind.TEXT, "cpu", "DEVICE", "cpu, cuda or cuda:N for an NVIDIA GPU, or auto: a GPU where that is possible."),
   /** Of a lone text GGUF. */
   MERGED_TASK(Kind.TASK, "", "TASK", "The task merged into a lone text GGUF whose name does not say it."),
   /** The task of requests that name none. */

@@ -1,0 +1,85 @@
+package io.embed4j.parity;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.embed4j.EmbeddingException;
+import io.embed4j.EmbeddingModel;
+import io.embed4j.ModelOptions;
+import io.embed4j.convert.WeightType;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Models on a GPU that the native tests emulate in host memory (native/src/cuda/emulated): the whole way from Java, without a
+ * driver. Each in a JVM of its own, since environment variables name the libraries.
+ */
+class DeviceTest {
+  private static final Path NATIVE = Path.of("../../native/target/cmake").toAbsolutePath().normalize();
+  private static final Map<String, String> EMULATED = Map.of(
+      "EMBED4J_CUDA_LIBRARY", NATIVE.resolve("libemulated_cuda.so").toString(),
+      "EMBED4J_CUBLASLT_LIBRARY", NATIVE.resolve("libemulated_cublas_lt.so").toString());
+
+  @Test
+  void anEmulatedGpuAgreesWithTheReference() throws Exception {
+    String output = java(EMULATED, "auto", TinyModel.of(WeightType.BF16), "agree");
+    assertTrue(output.contains("cuda:0 emulated GPU (compute capability 9.0"), output);
+    assertTrue(output.contains("texts: ") && output.contains("pictures: "), output);
+  }
+
+  @Test
+  void autoSaysOnceWhyItUsesTheCpu() throws Exception {
+    String output = java(Map.of("EMBED4J_CUDA_LIBRARY", "/nowhere/libembed4j_cuda.so"), "auto", TinyModel.small(), "open");
+    assertTrue(output.contains("cpu "), output);
+    assertEquals(2, output.split("no GPU is used, the model runs on cpu", -1).length, output);
+    assertTrue(output.contains("/nowhere/libembed4j_cuda.so: "), output);
+  }
+
+  @Test
+  void cudaFailsWithAStableCode() throws Exception {
+    Path nothing = Files.createTempFile("embed4j", ".so");
+    String output = java(Map.of("EMBED4J_CUDA_LIBRARY", nothing.toString()), "cuda:0", TinyModel.small(), "open");
+    Files.delete(nothing);
+    assertTrue(output.startsWith(EmbeddingException.DEVICE_UNAVAILABLE + ": ") && output.contains(nothing.toString()), output);
+  }
+
+  private static String java(Map<String, String> environment, String device, Path model, String action) throws Exception {
+    List<String> command = new ArrayList<>(List.of(
+        Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--enable-native-access=ALL-UNNAMED",
+        "-cp", System.getProperty("java.class.path"), Main.class.getName(), device, model.toString(), action));
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.environment().putAll(environment);
+    Process process = builder.start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), output);
+    return output;
+  }
+
+  /** Opens a model on a device and does one thing with it. */
+  static final class Main {
+    public static void main(String[] arguments) {
+      try (EmbeddingModel model = EmbeddingModel.open(
+          Path.of(arguments[1]), ModelOptions.defaults().device(arguments[0]))) {
+        System.out.println(model.runtime().device());
+        if (arguments[2].equals("agree")) agree(model);
+      } catch (EmbeddingException e) {
+        System.out.println(e.code() + ": " + e.getMessage());
+      }
+    }
+
+    private static void agree(EmbeddingModel model) {
+      List<Reference.Case> texts = Reference.TEXTS.stream().filter(text -> text.ids().length < 100).toList();
+      Agreement agreement = Agreement.of(model, texts);
+      System.out.println("texts: " + agreement);
+      agreement.require(WeightType.BF16);
+      Agreement pictures = Agreement.of(model, Reference.FORMATS.stream().filter(p -> p.file().endsWith(".png")).limit(2).toList());
+      System.out.println("pictures: " + pictures);
+      pictures.requireOfPictures(WeightType.BF16);
+    }
+  }
+}

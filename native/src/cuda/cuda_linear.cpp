@@ -1,0 +1,155 @@
+#include "cuda/cuda_linear.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "cuda/element.h"
+
+namespace e4j::cuda {
+namespace {
+
+constexpr size_t kSliceBytes = size_t{64} << 20;  // of stored rows copied at once
+
+bool quantised(DType type) noexcept { return type != DType::F32 && type != DType::F16 && type != DType::BF16; }
+
+size_t bf16_bytes(int rows, int cols) noexcept { return static_cast<size_t>(rows) * static_cast<size_t>(cols) * sizeof(uint16_t); }
+
+}  // namespace
+
+std::vector<AdapterSegment> clipped(std::span<const AdapterSegment> segments, int first, int rows) {
+  std::vector<AdapterSegment> parts;
+  for (const AdapterSegment& s : segments) {
+    const int begin = std::max(s.begin, first), end = std::min(s.end, first + rows);
+    if (begin < end) parts.push_back({begin - first, end - first, s.adapter});
+  }
+  return parts;
+}
+
+WeightLoader::WeightLoader(const Device& device) : device_(device), raw_(device) {
+  device.check(device.api().create_stream(&stream_), "making a stream");
+}
+
+WeightLoader::~WeightLoader() {
+  device_.api().use(device_.index());
+  device_.api().destroy_stream(stream_);
+}
+
+std::unique_ptr<DeviceMemory> WeightLoader::zeros(size_t bytes) {
+  auto memory = std::make_unique<DeviceMemory>(device_, bytes);
+  device_.check(device_.api().clear(memory->data(), bytes, stream_), "clearing memory");
+  return memory;
+}
+
+std::unique_ptr<DeviceMemory> WeightLoader::floats(std::span<const float> values) {
+  auto memory = std::make_unique<DeviceMemory>(device_, values.size_bytes());
+  device_.check(device_.api().copy(memory->data(), values.data(), values.size_bytes(), stream_), "copying a vector");
+  device_.check(device_.api().synchronize(stream_), "copying a vector");
+  return memory;
+}
+
+void WeightLoader::expand(DType type, const std::byte* data, int rows, int cols, uint16_t* out, int out_stride) {
+  const size_t row = row_bytes(type, cols);
+  const int slice = static_cast<int>(std::clamp<size_t>(kSliceBytes / row, 1, static_cast<size_t>(rows)));
+  for (int first = 0; first < rows; first += slice) {
+    const int count = std::min(slice, rows - first);
+    std::byte* raw = raw_.reserve_for<std::byte>(static_cast<size_t>(count) * row);
+    device_.check(device_.api().copy(raw, data + static_cast<size_t>(first) * row, static_cast<size_t>(count) * row, stream_), "copying weights");
+    device_.check(device_.api().expand(type, raw, count, cols, out + static_cast<size_t>(first) * static_cast<size_t>(out_stride), out_stride, stream_),
+                  "expanding weights");
+  }
+  device_.check(device_.api().synchronize(stream_), "expanding weights");
+}
+
+std::vector<std::unique_ptr<Linear>> WeightLoader::load(std::span<const LinearSource> sources, WeightForm form) {
+  const auto group = std::make_shared<LinearGroup>();
+  group->in_padded = padded(sources[0].in_features, kPadding);
+  std::vector<std::unique_ptr<Linear>> linears;
+  std::vector<CudaLinear*> members;
+  for (const LinearSource& s : sources) {
+    auto linear = std::make_unique<CudaLinear>();
+    linear->type = s.type;
+    linear->out_features = s.out_features;
+    linear->in_features = s.in_features;
+    linear->group = group;
+    linear->place = members.size();
+    linear->members = sources.size();
+    linear->first = group->out_padded;
+    linear->out_padded = padded(s.out_features, kPadding);
+    group->out_padded += linear->out_padded;
+    members.push_back(linear.get());
+    linears.push_back(std::move(linear));
+  }
+  // Products of stored weights write no padding, which the next product would read.
+  const bool storable = std::all_of(sources.begin(), sources.end(),
+                                    [](const LinearSource& s) { return quantised(s.type) && s.out_features % kPadding == 0; });
+  group->has_stored = storable && form != WeightForm::kExpanded;
+  if (!storable || form != WeightForm::kStored) group->expanded = zeros(bf16_bytes(group->out_padded, group->in_padded));
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const LinearSource& s = sources[i];
+    CudaLinear& linear = *members[i];
+    if (group->expanded) {
+      expand(s.type, s.weight, s.out_features, s.in_features,
+             group->expanded->as<uint16_t>() + static_cast<size_t>(linear.first) * static_cast<size_t>(group->in_padded), group->in_padded);
+      linear.bytes += bf16_bytes(linear.out_padded, group->in_padded);
+    }
+    if (group->has_stored) {
+      const size_t bytes = static_cast<size_t>(s.out_features) * row_bytes(s.type, s.in_features);
+      std::byte* raw = raw_.reserve_for<std::byte>(bytes);
+      linear.stored = zeros(device_.api().packed_weight_bytes(s.type, s.out_features, s.in_features));
+      device_.check(device_.api().copy(raw, s.weight, bytes, stream_), "copying weights");
+      device_.check(device_.api().pack_weight(s.type, raw, s.out_features, s.in_features, linear.stored->data(), stream_), "packing weights");
+      device_.check(device_.api().synchronize(stream_), "packing weights");
+      linear.bytes += linear.stored->bytes();
+    }
+  }
+  load_bias(sources, *group);
+  for (size_t i = 0; i < sources[0].adapters.size(); ++i) load_adapter(i, sources, *group, members);
+  return linears;
+}
+
+void WeightLoader::load_bias(std::span<const LinearSource> sources, LinearGroup& group) {
+  std::vector<float> bias;
+  bool any = false;
+  for (const LinearSource& s : sources) {
+    const size_t first = bias.size();
+    bias.resize(first + static_cast<size_t>(padded(s.out_features, kPadding)));
+    if (s.bias != nullptr) std::copy_n(s.bias, s.out_features, bias.begin() + static_cast<ptrdiff_t>(first)), any = true;
+  }
+  if (!any) return;
+  group.bias_f32 = floats(bias);
+  std::vector<uint16_t> halves;
+  for (const float value : bias) halves.push_back(to_bf16(value));
+  group.bias_bf16 = std::make_unique<DeviceMemory>(device_, halves.size() * sizeof(uint16_t));
+  device_.check(device_.api().copy(group.bias_bf16->data(), halves.data(), halves.size() * sizeof(uint16_t), stream_), "copying a bias");
+  device_.check(device_.api().synchronize(stream_), "copying a bias");
+}
+
+void WeightLoader::load_adapter(size_t index, std::span<const LinearSource> sources, LinearGroup& group, std::span<CudaLinear* const> members) {
+  LinearGroup::Adapter shared;
+  shared.scale = sources[0].adapters[index].scale;
+  for (const LinearSource& s : sources) {
+    E4J_CHECK(s.adapters.size() == sources[0].adapters.size() && s.adapters[index].scale == shared.scale);
+    shared.rank_padded += padded(static_cast<int>(s.adapters[index].a->dims[1]), kRankPadding);
+  }
+  shared.a = zeros(bf16_bytes(shared.rank_padded, group.in_padded));
+  int first_rank = 0;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const LinearSource& s = sources[i];
+    const GgufTensor &a = *s.adapters[index].a, &b = *s.adapters[index].b;
+    const int rank = static_cast<int>(a.dims[1]), rank_padded = padded(rank, kRankPadding);
+    expand(a.type, a.data, rank, s.in_features, shared.a->as<uint16_t>() + static_cast<size_t>(first_rank) * static_cast<size_t>(group.in_padded),
+           group.in_padded);
+    CudaLinear::Adapter own;
+    own.first_rank = first_rank;
+    own.rank_padded = rank_padded;
+    own.b = zeros(bf16_bytes(members[i]->out_padded, rank_padded));
+    expand(b.type, b.data, s.out_features, rank, own.b->as<uint16_t>(), rank_padded);
+    members[i]->bytes += own.b->bytes() + bf16_bytes(rank_padded, group.in_padded);
+    members[i]->adapters.push_back(std::move(own));
+    first_rank += rank_padded;
+  }
+  group.rank_padded = std::max(group.rank_padded, shared.rank_padded);
+  group.adapters.push_back(std::move(shared));
+}
+
+}  // namespace e4j::cuda

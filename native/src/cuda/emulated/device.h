@@ -1,0 +1,13 @@
+// The device interface in host memory, one thread, plainly written: what every kernel must compute. Tests load it as
+// libembed4j_cuda where there is no GPU, and compare a GPU's kernels with it where there is one.
+//
+// Environment variables, read at every call, make it refuse: EMULATED_VERSION (of the interface), EMULATED_DRIVER (13000, 0:
+// none), EMULATED_DEVICES (1), EMULATED_CAPABILITY (90), EMULATED_BYTES (memory of the device).
+#pragma once
+#include "cuda/device_api.h"
+
+namespace e4j::cuda {
+
+const DeviceApi& emulated_device() noexcept;
+
+}  // namespace e4j::cuda

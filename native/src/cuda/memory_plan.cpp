@@ -1,0 +1,53 @@
+#include "cuda/memory_plan.h"
+
+#include <cstdio>
+
+#include "base/status.h"
+#include "cuda/cublas_lt.h"
+
+namespace e4j::cuda {
+
+const char* weight_form_text(WeightForm form) noexcept {
+  switch (form) {
+    case WeightForm::kBoth: return "weights as bf16 and as stored";
+    case WeightForm::kExpanded: return "weights as bf16";
+    case WeightForm::kStored: return "weights as stored";
+  }
+  return "";
+}
+
+std::string bytes_text(uint64_t bytes) {
+  char text[32];
+  if (bytes < uint64_t{1} << 30)
+    std::snprintf(text, sizeof text, "%.1f MiB", static_cast<double>(bytes) / 0x1p20);
+  else
+    std::snprintf(text, sizeof text, "%.2f GiB", static_cast<double>(bytes) / 0x1p30);
+  return text;
+}
+
+uint64_t workspace_bytes(const ModelSize& size, int tokens) noexcept {
+  const uint64_t hidden = static_cast<uint64_t>(padded(size.hidden_size, kPadding));
+  const uint64_t ffn = static_cast<uint64_t>(padded(size.intermediate_size, kPadding));
+  const uint64_t rows = static_cast<uint64_t>(tokens), chunk = rows < kChunkRows ? rows : kChunkRows;
+  const uint64_t stream = 4 * hidden, qkv = 2 * 3 * hidden, normed = 2 * hidden, gate_up = 2 * 3 * ffn;
+  return rows * (stream + qkv + 1024) + chunk * (normed + gate_up) + kGemmWorkspaceBytes + kMatmulWorkspaceBytes;
+}
+
+MemoryPlan plan_memory(const ModelSize& size, uint64_t free_bytes) {
+  // One part in sixteen for what padding adds.
+  const uint64_t expanded = 2 * size.values + size.values / 8;
+  const uint64_t stored = size.stored_bytes + size.stored_bytes / 16;
+  const uint64_t always = 2 * size.table_values + 2 * size.adapter_values + size.adapter_values / 8;
+  const uint64_t workspace = workspace_bytes(size, kPlannedTokens);
+  const bool quantised = size.stored_bytes < 2 * size.values;
+  MemoryPlan plan{WeightForm::kBoth, always + expanded + stored, workspace};
+  if (quantised && plan.weight_bytes + workspace <= free_bytes) return plan;
+  plan = {WeightForm::kExpanded, always + expanded, workspace};
+  if (plan.weight_bytes + workspace <= free_bytes) return plan;
+  if (quantised) plan = {WeightForm::kStored, always + stored, workspace};
+  if (plan.weight_bytes + workspace <= free_bytes) return plan;
+  fail(E4J_OUT_OF_MEMORY, "the model needs %s on the GPU for its weights and %s to work in, but %s is free",
+       bytes_text(plan.weight_bytes).c_str(), bytes_text(workspace).c_str(), bytes_text(free_bytes).c_str());
+}
+
+}  // namespace e4j::cuda

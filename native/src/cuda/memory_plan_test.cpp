@@ -1,0 +1,141 @@
+// How memory is divided, and the index arithmetic of layers and kernels, against plain statements of what they must be.
+#include "cuda/memory_plan.h"
+
+#include <cmath>
+#include <set>
+
+#include "cuda/cuda_linear.h"
+#include "cuda/element.h"
+#include "random.h"
+#include "tensor/convert.h"
+#include "test.h"
+
+using namespace e4j;
+using namespace e4j::cuda;
+
+namespace {
+
+// jina-embeddings-v4 with its vision tower and three adapters.
+ModelSize full(double bytes_per_value) {
+  ModelSize s;
+  s.values = 3'430'000'000;
+  s.stored_bytes = static_cast<uint64_t>(static_cast<double>(s.values) * bytes_per_value);
+  s.table_values = uint64_t{151'936} * 2048;
+  s.adapter_values = 3 * 59'870'000;
+  s.hidden_size = 2048;
+  s.intermediate_size = 11008;
+  return s;
+}
+
+constexpr uint64_t kGiB = uint64_t{1} << 30;
+
+}  // namespace
+
+TEST(weights_take_the_fastest_form_that_fits) {
+  CHECK(plan_memory(full(34.0 / 32), 80 * kGiB).form == WeightForm::kBoth);
+  CHECK(plan_memory(full(34.0 / 32), 11 * kGiB).form == WeightForm::kExpanded);
+  CHECK(plan_memory(full(34.0 / 32), 7 * kGiB).form == WeightForm::kStored);
+  CHECK(plan_memory(full(0.6), 5 * kGiB).form == WeightForm::kStored);
+  CHECK(plan_memory(full(2), 80 * kGiB).form == WeightForm::kExpanded);  // bf16 is stored as it is used
+  CHECK(plan_memory(full(4), 80 * kGiB).form == WeightForm::kExpanded);
+  CHECK_THROWS(plan_memory(full(2), 6 * kGiB), E4J_OUT_OF_MEMORY, "but 6.00 GiB is free");
+  CHECK_THROWS(plan_memory(full(34.0 / 32), kGiB), E4J_OUT_OF_MEMORY, "for its weights and");
+  // More memory never gives a slower form.
+  for (double bytes : {0.6, 1.0625, 2.0}) {
+    int last = 3;
+    for (uint64_t free = 4 * kGiB; free <= 24 * kGiB; free += kGiB / 4) {
+      int form = 3;
+      try {
+        form = static_cast<int>(plan_memory(full(bytes), free).form);
+      } catch (const Error&) {
+      }
+      CHECK(form <= last);
+      last = form;
+    }
+    CHECK(last < 3);
+  }
+}
+
+TEST(the_workspace_grows_with_the_batch_and_its_intermediates_do_not) {
+  const ModelSize s = full(2);
+  uint64_t last = 0;
+  for (int tokens = 1; tokens <= 1 << 20; tokens *= 2) {
+    CHECK(workspace_bytes(s, tokens) > last);
+    last = workspace_bytes(s, tokens);
+  }
+  CHECK(workspace_bytes(s, 1 << 20) < 32 * kGiB);
+  CHECK(workspace_bytes(s, kPlannedTokens) < kGiB);
+}
+
+TEST(padding_is_the_next_multiple) {
+  CHECK_EQ(padded(3420, kPadding), 3456);
+  for (int n = 1; n < 300; ++n)
+    for (int m : {8, 64}) CHECK(padded(n, m) >= n && padded(n, m) < n + m && padded(n, m) % m == 0);
+}
+
+TEST(segments_are_cut_to_a_chunk) {
+  test::Random random(6);
+  for (int trial = 0; trial < 2000; ++trial) {
+    std::vector<AdapterSegment> segments;
+    std::vector<int> adapter_of;  // by row
+    const int offset = random.below(5) - 4;
+    int at = offset;
+    for (int i = 0, n = 1 + random.below(6); i < n; ++i) {
+      const int length = 1 + random.below(9);
+      segments.push_back({at, at + length, random.below(4) - 1});
+      adapter_of.insert(adapter_of.end(), static_cast<size_t>(length), segments.back().adapter);
+      at += length;
+    }
+    const int first = random.below(20), rows = 1 + random.below(20);
+    std::vector<int> covered(static_cast<size_t>(rows), -2);
+    for (const AdapterSegment& s : clipped(segments, first, rows)) {
+      CHECK(s.begin >= 0 && s.begin < s.end && s.end <= rows);
+      for (int r = s.begin; r < s.end; ++r) covered[static_cast<size_t>(r)] = s.adapter;
+    }
+    for (int r = 0; r < rows; ++r) {
+      const int place = first + r - offset;
+      const int want = place >= 0 && place < static_cast<int>(adapter_of.size()) ? adapter_of[static_cast<size_t>(place)] : -2;
+      CHECK_EQ(covered[static_cast<size_t>(r)], want);
+    }
+  }
+}
+
+TEST(every_rotary_pair_is_visited_once) {
+  for (int half : {40, 64})
+    for (int heads : {1, 2, 18}) {
+      std::set<int> columns;
+      for (int pair = 0; pair < heads * half; ++pair) {
+        const int first = pair_column(pair, half);
+        CHECK(first / (2 * half) == pair / half && first % (2 * half) == pair % half);
+        CHECK(columns.insert(first).second && columns.insert(first + half).second);
+      }
+      CHECK_EQ(columns.size(), static_cast<size_t>(heads * 2 * half));
+      CHECK(*columns.begin() == 0 && *columns.rbegin() == heads * 2 * half - 1);
+    }
+  CHECK_EQ(rotary_index(2, 5, 1 << 20), (int64_t{2} << 20) + 5);
+}
+
+TEST(bf16_is_rounded_as_on_the_cpu) {
+  test::Random random(7);
+  for (int i = 0; i < 200000; ++i) {
+    const float f = __builtin_bit_cast(float, static_cast<uint32_t>(random.bits()));
+    CHECK_EQ(to_bf16(f), f32_to_bf16(f));
+    const uint16_t h = static_cast<uint16_t>(random.bits());
+    CHECK_EQ(__builtin_bit_cast(uint32_t, from_bf16(h)), __builtin_bit_cast(uint32_t, bf16_to_f32(h)));
+  }
+}
+
+TEST(elements_are_what_they_are_called) {
+  test::Random random(8);
+  for (int i = 0; i < 10000; ++i) {
+    const float x = random.normal() * 4, y = random.normal() * 4, angle = random.normal();
+    const double xd = x, yd = y;
+    CHECK(std::fabs(silu_times(x, y) - xd / (1 + std::exp(-xd)) * yd) < 1e-5 * (1 + std::fabs(xd * yd)));
+    CHECK(std::fabs(gelu(x) - 0.5 * xd * (1 + std::erf(xd / std::sqrt(2.0)))) < 1e-5 * (1 + std::fabs(xd)));
+    const Pair p = rotated(x, y, std::cos(angle), std::sin(angle));
+    CHECK(std::fabs(std::hypot(p.first, p.second) - std::hypot(x, y)) < 1e-5);
+    CHECK(std::fabs(p.first - (xd * std::cos(angle) - yd * std::sin(angle))) < 1e-5 && std::fabs(p.second - (yd * std::cos(angle) + xd * std::sin(angle))) < 1e-5);
+  }
+  CHECK(silu_times(-200, 3) == 0.0f || std::fabs(silu_times(-200, 3)) < 1e-30f);
+  CHECK_EQ(l2_scale(0), 1e12f);
+}
