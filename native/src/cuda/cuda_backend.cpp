@@ -1,6 +1,7 @@
 #include "cuda/cuda_backend.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 
@@ -90,7 +91,9 @@ class CudaBackend final : public Backend {
            weight_form_text(form_);
   }
 
-  void plan(const ModelSize& size) override { form_ = plan_memory(size, device_.free_bytes()).form; }
+  void plan(const ModelSize& size) override {
+    form_ = plan_memory(size, device_.free_bytes(), std::getenv("EMBED4J_CUDA_WEIGHTS")).form;
+  }
 
   std::unique_ptr<Linear> make_linear(const LinearSource& source) override { return std::move(make_linears({&source, 1}).front()); }
   std::vector<std::unique_ptr<Linear>> make_linears(std::span<const LinearSource> sources) override {

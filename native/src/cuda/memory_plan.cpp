@@ -1,6 +1,7 @@
 #include "cuda/memory_plan.h"
 
 #include <cstdio>
+#include <vector>
 
 #include "base/status.h"
 #include "cuda/cublas_lt.h"
@@ -33,21 +34,24 @@ uint64_t workspace_bytes(const ModelSize& size, int tokens) noexcept {
   return rows * (stream + qkv + 1024) + chunk * (normed + gate_up) + kGemmWorkspaceBytes + kMatmulWorkspaceBytes;
 }
 
-MemoryPlan plan_memory(const ModelSize& size, uint64_t free_bytes) {
+MemoryPlan plan_memory(const ModelSize& size, uint64_t free_bytes, const char* wanted) {
+  const std::string word = wanted != nullptr ? wanted : "";
+  if (!word.empty() && word != "expanded" && word != "stored" && word != "both")
+    fail(E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_WEIGHTS is \"%s\", expected expanded, stored or both", wanted);
   // One part in sixteen for what padding adds.
   const uint64_t expanded = 2 * size.values + size.values / 8;
   const uint64_t stored = size.stored_bytes + size.stored_bytes / 16;
   const uint64_t always = 2 * size.table_values + 2 * size.adapter_values + size.adapter_values / 8;
   const uint64_t workspace = workspace_bytes(size, kPlannedTokens);
   const bool quantised = size.stored_bytes < 2 * size.values;
-  MemoryPlan plan{WeightForm::kBoth, always + expanded + stored, workspace};
-  if (quantised && plan.weight_bytes + workspace <= free_bytes) return plan;
-  plan = {WeightForm::kExpanded, always + expanded, workspace};
-  if (plan.weight_bytes + workspace <= free_bytes) return plan;
-  if (quantised) plan = {WeightForm::kStored, always + stored, workspace};
-  if (plan.weight_bytes + workspace <= free_bytes) return plan;
+  std::vector<MemoryPlan> forms;
+  if (quantised && (word.empty() || word == "both")) forms.push_back({WeightForm::kBoth, always + expanded + stored, workspace});
+  if (!quantised || word.empty() || word == "expanded") forms.push_back({WeightForm::kExpanded, always + expanded, workspace});
+  if (quantised && (word.empty() || word == "stored")) forms.push_back({WeightForm::kStored, always + stored, workspace});
+  for (const MemoryPlan& plan : forms)
+    if (plan.weight_bytes + plan.workspace_bytes <= free_bytes) return plan;
   fail(E4J_OUT_OF_MEMORY, "the model needs %s on the GPU for its weights and %s to work in, but %s is free",
-       bytes_text(plan.weight_bytes).c_str(), bytes_text(workspace).c_str(), bytes_text(free_bytes).c_str());
+       bytes_text(forms.back().weight_bytes).c_str(), bytes_text(workspace).c_str(), bytes_text(free_bytes).c_str());
 }
 
 }  // namespace e4j::cuda

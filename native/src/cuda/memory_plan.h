@@ -35,9 +35,10 @@ struct MemoryPlan {
 
 // Scratch of one session for a batch of `tokens`, an estimate from above.
 uint64_t workspace_bytes(const ModelSize& size, int tokens) noexcept;
-// The first form whose weights and workspace fit into `free_bytes`. Fails with E4J_OUT_OF_MEMORY, saying what is needed and what
-// is free, when none does.
-MemoryPlan plan_memory(const ModelSize& size, uint64_t free_bytes);
+// The first form whose weights and workspace fit into `free_bytes`; or `wanted`, if that fits: "expanded", "stored" or "both" (as
+// far as the model has quantised weights), null for the choice. Fails with E4J_OUT_OF_MEMORY, saying what is needed and what is
+// free, when none does; with E4J_INVALID_ARGUMENT for another word.
+MemoryPlan plan_memory(const ModelSize& size, uint64_t free_bytes, const char* wanted = nullptr);
 
 // "1.5 GiB"
 std::string bytes_text(uint64_t bytes);

@@ -40,6 +40,11 @@ TEST(weights_take_the_fastest_form_that_fits) {
   CHECK(plan_memory(full(4), 80 * kGiB).form == WeightForm::kExpanded);
   CHECK_THROWS(plan_memory(full(2), 6 * kGiB), E4J_OUT_OF_MEMORY, "but 6.00 GiB is free");
   CHECK_THROWS(plan_memory(full(34.0 / 32), kGiB), E4J_OUT_OF_MEMORY, "for its weights and");
+  CHECK(plan_memory(full(34.0 / 32), 80 * kGiB, "stored").form == WeightForm::kStored);
+  CHECK(plan_memory(full(34.0 / 32), 80 * kGiB, "expanded").form == WeightForm::kExpanded);
+  CHECK(plan_memory(full(2), 80 * kGiB, "stored").form == WeightForm::kExpanded);
+  CHECK_THROWS(plan_memory(full(34.0 / 32), 7 * kGiB, "both"), E4J_OUT_OF_MEMORY, "but 7.00 GiB is free");
+  CHECK_THROWS(plan_memory(full(2), 80 * kGiB, "fp8"), E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_WEIGHTS is \"fp8\"");
   // More memory never gives a slower form.
   for (double bytes : {0.6, 1.0625, 2.0}) {
     int last = 3;

@@ -15,7 +15,8 @@ SharedObject::SharedObject(const LibraryPlaces& places) {
       return;
     }
     const char* reason = ::dlerror();
-    tried += "\n  " + path + ": " + (reason != nullptr ? reason : "not found");
+    const std::string text = reason != nullptr ? reason : "not found";
+    tried += "\n  " + (text.starts_with(path + ":") ? text : path + ": " + text);
   }
   fail(E4J_DEVICE_UNAVAILABLE, "%s was not found or could not be loaded. Looked for:%s\n%s", places.what.c_str(), tried.c_str(),
        places.remedy.c_str());
