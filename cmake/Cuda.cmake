@@ -58,7 +58,12 @@ function(e4j_add_emulated_cuda)
   target_compile_definitions(device_choice_test PRIVATE EMULATED_CUDA_LIBRARY="$<TARGET_FILE:emulated_cuda>"
                              EMULATED_CUBLASLT_LIBRARY="$<TARGET_FILE:emulated_cublas_lt>")
   add_dependencies(device_choice_test emulated_cuda emulated_cublas_lt)
-  add_dependencies(cuda_backend_test emulated_cuda emulated_cublas_lt)
-  set_tests_properties(cuda_backend_test PROPERTIES ENVIRONMENT
-    "EMBED4J_CUDA_LIBRARY=$<TARGET_FILE:emulated_cuda>;EMBED4J_CUBLASLT_LIBRARY=$<TARGET_FILE:emulated_cublas_lt>")
+  target_sources(cuda_device_test PRIVATE src/cuda/emulated/device.cpp)
+  foreach(test cuda_backend_test cuda_device_test)
+    add_dependencies(${test} emulated_cuda emulated_cublas_lt)
+    set_tests_properties(${test} PROPERTIES ENVIRONMENT
+      "EMBED4J_CUDA_LIBRARY=$<TARGET_FILE:emulated_cuda>;EMBED4J_CUBLASLT_LIBRARY=$<TARGET_FILE:emulated_cublas_lt>")
+  endforeach()
+  add_executable(cuda_attention_bench EXCLUDE_FROM_ALL ../bench/gpu/attention.cpp)
+  target_link_libraries(cuda_attention_bench PRIVATE embed4j_objects)
 endfunction()

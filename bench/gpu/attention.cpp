@@ -18,11 +18,8 @@ int main(int argc, char** argv) try {
   device.check(api.use(0), "use");
   std::vector<int32_t> cu_seqlens;
   for (int i = 0; i <= sequences; ++i) cu_seqlens.push_back(i * length);
-  AttentionKernel kernel{};
-  int count = 0;
-  device.check(api.plan_attention(cu_seqlens.data(), sequences, heads, kv_heads, dim, true, &kernel, nullptr, 0, &count), "plan");
-  std::vector<AttentionTile> tiles(static_cast<size_t>(count));
-  device.check(api.plan_attention(cu_seqlens.data(), sequences, heads, kv_heads, dim, true, &kernel, tiles.data(), count, &count), "plan");
+  const AttentionPlan plan = plan_attention(cu_seqlens, heads, kv_heads, dim, true);
+  const std::vector<AttentionTile>& tiles = plan.tiles;
   const int64_t row = (heads + 2 * kv_heads) * dim, rows = static_cast<int64_t>(sequences) * length;
   std::vector<uint16_t> host(static_cast<size_t>(rows * row));
   for (size_t i = 0; i < host.size(); ++i) host[i] = static_cast<uint16_t>(0x3c00 + (i * 2654435761u >> 20 & 0x83ff));  // +-0.008 .. 0.06
@@ -30,7 +27,7 @@ int main(int argc, char** argv) try {
   device.check(api.copy(qkv.data(), host.data(), host.size() * 2, nullptr), "copy");
   device.check(api.copy(list.data(), tiles.data(), tiles.size() * sizeof tiles[0], nullptr), "copy");
   const uint16_t* q = qkv.as<uint16_t>();
-  const FlashAttention call{kernel, list.as<AttentionTile>(), count, heads, kv_heads, 0.08838835f, q, q + heads * dim, q + (heads + kv_heads) * dim,
+  const FlashAttention call{plan.kernel, list.as<AttentionTile>(), static_cast<int>(tiles.size()), heads, kv_heads, 0.08838835f, q, q + heads * dim, q + (heads + kv_heads) * dim,
                             row, row, row, out.as<uint16_t>(), nullptr, int64_t{heads} * dim};
   const auto run = [&](int times) {
     const auto start = std::chrono::steady_clock::now();

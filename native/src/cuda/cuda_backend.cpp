@@ -12,8 +12,6 @@
 namespace e4j::cuda {
 namespace {
 
-constexpr size_t kLeastTileRows = 64;  // of an attention tile, as far as the tile list's first size goes
-
 const CudaLinear& cuda_linear(const Linear* linear) { return static_cast<const CudaLinear&>(*linear); }
 
 class CudaTable final : public Table {
@@ -149,22 +147,11 @@ class CudaBackend final : public Backend {
   }
 
   std::unique_ptr<Sequences> sequences(Workspace& w, std::span<const int32_t> cu_seqlens, const AttentionShape& shape) override {
+    const AttentionPlan plan = plan_attention(cu_seqlens, shape.num_heads, shape.num_key_value_heads, shape.head_dim, shape.causal);
     auto s = std::make_unique<CudaSequences>();
-    const int count = static_cast<int>(cu_seqlens.size()) - 1;
-    std::vector<AttentionTile> tiles(static_cast<size_t>(cu_seqlens.back()) * static_cast<size_t>(shape.num_heads) / kLeastTileRows +
-                                     static_cast<size_t>(count) * static_cast<size_t>(shape.num_key_value_heads));
-    for (int pass = 0; pass < 2; ++pass) {  // again should the tiles be smaller than thought
-      const int error = device_.api().plan_attention(cu_seqlens.data(), count, shape.num_heads, shape.num_key_value_heads, shape.head_dim,
-                                                     shape.causal, &s->kernel, tiles.data(), static_cast<int>(tiles.size()), &s->tile_count);
-      if (error == kNotSupported)
-        fail(E4J_UNSUPPORTED, "cuda:%d: no kernel for %s attention with %d heads of size %d over %d key/value heads", device_.index(),
-             shape.causal ? "causal" : "full", shape.num_heads, shape.head_dim, shape.num_key_value_heads);
-      check(error, "planning attention");
-      const bool fitted = static_cast<size_t>(s->tile_count) <= tiles.size();
-      tiles.resize(static_cast<size_t>(s->tile_count));
-      if (fitted) break;
-    }
-    s->tiles = cuda(w).uploads.upload(std::span<const AttentionTile>(tiles), cuda(w).stream);
+    s->kernel = plan.kernel;
+    s->tiles = cuda(w).uploads.upload(std::span<const AttentionTile>(plan.tiles), cuda(w).stream);
+    s->tile_count = static_cast<int>(plan.tiles.size());
     return s;
   }
 

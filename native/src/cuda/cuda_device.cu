@@ -1,10 +1,7 @@
 // libembed4j_cuda: the table of device_api.h on the CUDA runtime.
 #include <cuda_runtime.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <exception>
-#include <new>
 
 #include "cuda/device_api.h"
 #include "cuda/kernels/elementwise.h"
@@ -12,8 +9,7 @@
 namespace e4j::cuda {
 namespace {
 
-static_assert(kOutOfMemory == cudaErrorMemoryAllocation && kInsufficientDriver == cudaErrorInsufficientDriver && kNoDevice == cudaErrorNoDevice &&
-              kNotSupported == cudaErrorNotSupported);
+static_assert(kOutOfMemory == cudaErrorMemoryAllocation && kInsufficientDriver == cudaErrorInsufficientDriver && kNoDevice == cudaErrorNoDevice);
 
 // An error that was returned must not be seen again by the next launch.
 int told(cudaError_t error) noexcept {
@@ -48,21 +44,6 @@ int memory_info(uint64_t* free_bytes, uint64_t* total_bytes) noexcept {
   *free_bytes = free;
   *total_bytes = total;
   return told(error);
-}
-
-int plan(const int32_t* cu_seqlens, int sequences, int num_heads, int num_kv_heads, int head_dim, bool causal, AttentionKernel* kernel,
-         AttentionTile* tiles, int capacity, int* count) noexcept {
-  try {
-    const AttentionPlan p = plan_attention({cu_seqlens, static_cast<size_t>(sequences) + 1}, num_heads, num_kv_heads, head_dim, causal);
-    *kernel = p.kernel;
-    *count = static_cast<int>(p.tiles.size());
-    std::copy_n(p.tiles.begin(), std::min(*count, capacity), tiles);
-    return 0;
-  } catch (const std::bad_alloc&) {
-    return kOutOfMemory;
-  } catch (const std::exception&) {
-    return kNotSupported;
-  }
 }
 
 template <auto Launch, class Call>
@@ -100,7 +81,6 @@ constexpr DeviceApi kApi{
     .embed_rows = launched<launch_embed_rows>,
     .mean_rows = launched<launch_mean_rows>,
     .normalize_rows = launched<launch_normalize_rows>,
-    .plan_attention = plan,
     .attention = launched<launch_flash_attention>,
     .matmul = launched<launch_matmul>,
     .packed_weight_bytes = [](DType type, int n, int k) noexcept { return packed_weight_bytes(type, n, k); },

@@ -140,10 +140,6 @@ struct DeviceApi {
   int (*mean_rows)(const MeanRows&, Stream) noexcept;
   int (*normalize_rows)(const FloatRows&, Stream) noexcept;  // x / max(|x|, 1e-12)
 
-  // plan_attention (flash_attention.h): writes up to `capacity` tiles, and how many there are into *count. kNotSupported: no
-  // kernel has this head size and mask.
-  int (*plan_attention)(const int32_t* cu_seqlens, int sequences, int num_heads, int num_kv_heads, int head_dim, bool causal,
-                        AttentionKernel* kernel, AttentionTile* tiles, int capacity, int* count) noexcept;
   int (*attention)(const FlashAttention&, Stream) noexcept;
   int (*matmul)(const Matmul&, Stream) noexcept;
   size_t (*packed_weight_bytes)(DType, int n, int k) noexcept;
@@ -159,6 +155,5 @@ using DeviceApiFactory = const DeviceApi* (*)(uint32_t version) noexcept;
 inline constexpr int kOutOfMemory = 2;           // cudaErrorMemoryAllocation
 inline constexpr int kInsufficientDriver = 35;  // cudaErrorInsufficientDriver
 inline constexpr int kNoDevice = 100;            // cudaErrorNoDevice
-inline constexpr int kNotSupported = 801;        // cudaErrorNotSupported
 
 }  // namespace e4j::cuda

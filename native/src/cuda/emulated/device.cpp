@@ -163,19 +163,7 @@ int normalize_rows(const FloatRows& c, Stream) noexcept {
   return 0;
 }
 
-// One tile for all of a sequence and key/value head.
-int plan_attention(const int32_t* cu_seqlens, int sequences, int, int num_kv_heads, int head_dim, bool causal, AttentionKernel* kernel,
-                   AttentionTile* tiles, int capacity, int* count) noexcept {
-  if (head_dim != (causal ? 128 : 80)) return kNotSupported;
-  *kernel = causal ? AttentionKernel::kCausal128 : AttentionKernel::kFull80;
-  *count = 0;
-  for (int s = 0; s < sequences; ++s)
-    for (int head = 0; head < num_kv_heads; ++head, ++*count)
-      if (*count < capacity) tiles[*count] = {cu_seqlens[s], cu_seqlens[s + 1] - cu_seqlens[s], head, 0};
-  return 0;
-}
-
-// Every row of a tile of the real plan too, by the first of its sequence and head.
+// Every block of a sequence and key/value head together, by its first tile.
 void attend(const FlashAttention& c, const AttentionTile& tile) {
   const int dim = c.kernel == AttentionKernel::kCausal128 ? 128 : 80, group = c.num_heads / c.num_kv_heads;
   const bool causal = c.kernel == AttentionKernel::kCausal128;
@@ -289,7 +277,6 @@ constexpr DeviceApi kApi{
     .embed_rows = embed_rows,
     .mean_rows = mean_rows,
     .normalize_rows = normalize_rows,
-    .plan_attention = plan_attention,
     .attention = attention,
     .matmul = matmul,
     .packed_weight_bytes = [](DType, int n, int) noexcept { return static_cast<size_t>(n); },
