@@ -9,7 +9,7 @@
 namespace e4j::cuda {
 namespace {
 
-static_assert(kOutOfMemory == cudaErrorMemoryAllocation && kInsufficientDriver == cudaErrorInsufficientDriver && kNoDevice == cudaErrorNoDevice);
+static_assert(kOutOfMemory == cudaErrorMemoryAllocation && kNoDevice == cudaErrorNoDevice);
 
 // An error that was returned must not be seen again by the next launch.
 int told(cudaError_t error) noexcept {

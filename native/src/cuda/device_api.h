@@ -153,7 +153,6 @@ using DeviceApiFactory = const DeviceApi* (*)(uint32_t version) noexcept;
 
 // Error numbers of the CUDA runtime that are told apart (cudaError_t, driver_types.h).
 inline constexpr int kOutOfMemory = 2;           // cudaErrorMemoryAllocation
-inline constexpr int kInsufficientDriver = 35;  // cudaErrorInsufficientDriver
 inline constexpr int kNoDevice = 100;            // cudaErrorNoDevice
 
 }  // namespace e4j::cuda
