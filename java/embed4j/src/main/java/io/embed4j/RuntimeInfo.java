@@ -5,7 +5,7 @@ import java.util.List;
 /**
  * How an open model runs on this machine.
  *
- * @param cpuTier the instruction tier chosen, such as scalar, avx2 or avx512; EMBED4J_CPU_TIER forces a lower one
+ * @param cpuTier the instruction tier chosen, such as scalar, avx2 or avx512; EMBED4J_CPU_TIER names another
  * @param cpuTiers every tier this machine can run, lowest first
  * @param threads worker threads
  * @param weightBytes held in memory for weights

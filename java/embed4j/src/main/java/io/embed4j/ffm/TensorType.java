@@ -52,6 +52,7 @@ public enum TensorType {
    */
   public void quantize(MemorySegment src, long rows, long cols, MemorySegment dst) {
     checkBytes("src", src, Math.multiplyExact(Math.multiplyExact(rows, cols), 4));
+    checkWritable(dst);
     Functions functions = NativeLibrary.functions();
     Calls.check(error -> (int) functions.quantize.invokeExact(id, src, rows, cols, dst, dst.byteSize(), error));
   }
@@ -64,8 +65,14 @@ public enum TensorType {
    */
   public void dequantize(MemorySegment src, long rows, long cols, MemorySegment dst) {
     checkBytes("dst", dst, Math.multiplyExact(Math.multiplyExact(rows, cols), 4));
+    checkWritable(dst);
     Functions functions = NativeLibrary.functions();
     Calls.check(error -> (int) functions.dequantize.invokeExact(id, src, src.byteSize(), rows, cols, dst, error));
+  }
+
+  /** Native code would write into a file mapped for reading, which ends the process. */
+  private static void checkWritable(MemorySegment dst) {
+    if (dst.isReadOnly()) throw new EmbeddingException(EmbeddingException.INVALID_ARGUMENT, "dst is read-only");
   }
 
   private static void checkBytes(String name, MemorySegment segment, long expected) {
