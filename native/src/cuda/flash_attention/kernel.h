@@ -162,7 +162,7 @@ class AttentionTileLoop {
       if (row >= rows()) continue;
       float* to = call_.out_f32 + row_at(row, call_.out_stride) + lane() % 4 * 2;
       E4J_UNROLL
-      for (int d = 0; d < T::kTilesD; ++d) *reinterpret_cast<Pair*>(to + d * 8) = {out[r / 2][d][r % 2 * 2], out[r / 2][d][r % 2 * 2 + 1]};
+      for (int d = 0; d < T::kTilesD; ++d) *reinterpret_cast<Floats2*>(to + d * 8) = {{out[r / 2][d][r % 2 * 2], out[r / 2][d][r % 2 * 2 + 1]}};
     }
   }
   // Through the warp's own rows of q, which nobody needs any more, so that 16 bytes are stored at once.
@@ -185,10 +185,6 @@ class AttentionTileLoop {
         *reinterpret_cast<Words4*>(call_.out_bf16 + row_at(first_row() + row, call_.out_stride) + chunk * 8) = words;
     }
   }
-
-  struct alignas(8) Pair {
-    float low, high;
-  };
 
   const AttentionArguments& call_;
   // Read where it is needed: it is in the nearest cache, and registers are what is short.

@@ -51,8 +51,9 @@ cudaError_t launch_expand(DType type, const std::byte* rows, int n, int k, uint1
 
 // Once per device, before the first launch there.
 cudaError_t prepare_matmul();
-// One kernel on `stream`; allocates nothing and may be captured in a graph. The sums of a row do not depend on the other rows
-// as long as m stays on one side of 16, 32, 64 (the kernel is chosen by it).
+// One kernel on `stream`; allocates nothing and may be captured in a graph. The sums of a row do not depend on the other rows as
+// long as m stays on one side of 16 and of kSkinnyRows, by which the kernel is chosen; above that the number of 128-row blocks
+// counts too, by which K may be split.
 cudaError_t launch_matmul(const Matmul& call, cudaStream_t stream);
 #endif
 

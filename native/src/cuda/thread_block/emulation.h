@@ -36,14 +36,17 @@ class Block {
     if (threads <= 0 || threads % kWarpSize != 0 || shared_bytes % 16 != 0) throw EmulationError("a block of part warps");
   }
 
-  // kernel() as every thread of block `index`; an EmulationError tells what was wrong with it.
-  void run(unsigned index, const std::function<void()>& kernel) {
+  // kernel() as every thread of a block; an EmulationError tells what was wrong with it.
+  void run(unsigned index, const std::function<void()>& kernel, unsigned layer = 0) {
     index_ = index;
+    layer_ = layer;
     kernel_ = &kernel;
     running_ = static_cast<int>(threads_.size());
     for (Word& w : words_) w = {};
     for (Warp& w : warps_) w = {};
     epoch_ = barrier_arrived_ = 0;
+    any_[0] = any_[1] = false;
+    barrier_waiting_.clear();
     error_.clear();
     ready_.clear();
     for (size_t t = 0; t < threads_.size(); ++t) {
@@ -66,19 +69,24 @@ class Block {
 
   static Block& current() { return *current_block(); }
   unsigned index() const noexcept { return index_; }
+  unsigned layer() const noexcept { return layer_; }
   int thread() const noexcept { return current_; }
   uint64_t matrix_products() const noexcept { return matrix_products_; }
 
-  void sync_threads() {
+  // Whether any thread came with true.
+  bool sync_threads(bool v = false) {
+    const uint64_t own_epoch = epoch_;
+    any_[own_epoch % 2] |= v;
     if (++barrier_arrived_ < threads_.size()) {
       barrier_waiting_.push_back(current_);
       suspend();
-      return;
+      return any_[own_epoch % 2];
     }
     barrier_arrived_ = 0;
-    ++epoch_;
+    any_[++epoch_ % 2] = false;
     for (const int t : barrier_waiting_) ready_.push_back(t);
     barrier_waiting_.clear();
+    return any_[own_epoch % 2];
   }
 
   // What the 32 lanes of a warp do together: the last one to arrive runs `act` over everybody's operands.
@@ -300,7 +308,8 @@ class Block {
   std::deque<int> ready_;
   std::vector<int> barrier_waiting_;
   size_t barrier_arrived_ = 0;
-  unsigned index_ = 0;
+  bool any_[2] = {};
+  unsigned index_ = 0, layer_ = 0;
   int current_ = 0, running_ = 0;
   uint64_t epoch_ = 0, matrix_products_ = 0;
   std::string error_;
@@ -309,6 +318,8 @@ class Block {
 inline int thread() { return Block::current().thread(); }
 inline unsigned block_index() { return Block::current().index(); }
 inline uint32_t shared_memory() { return 0; }
+inline unsigned block_layer() { return Block::current().layer(); }
+inline bool sync_threads_or(bool v) { return Block::current().sync_threads(v); }
 inline void sync_threads() { Block::current().sync_threads(); }
 inline void sync_warp() { Block::current().sync_warp(); }
 
@@ -361,6 +372,11 @@ inline float shuffle_xor(float v, int mask) {
   });
   return value.out;
 }
+
+// Blocks run one after the other here.
+inline uint32_t count_globally(uint32_t* counter) { return (*counter)++; }
+inline void see_globally() {}
+inline Floats4 load_global(const Floats4* from) { return *from; }
 
 template <class T>
 T opaque(T x) {

@@ -1,15 +1,17 @@
 // What a kernel says to the hardware: one list of functions, once as PTX and once as an emulation on the CPU, so that the very
 // same kernel source runs under nvcc on a GPU and under any C++ compiler in a test.
 //
-//   block_index()                              of the block in its launch
+//   block_index(), block_layer()               of the block in its launch, along x and y
 //   thread()                                   the thread's number in its block; warp() and lane() follow
-//   sync_threads(), sync_warp()
+//   sync_threads(), sync_warp(), sync_threads_or(v)
 //   copy_async_16(to, from, valid)             16 bytes from global to shared memory; zeros where not valid. copy_async_4 alike
 //   commit_copies(), wait_copies<N>()          until all but this thread's latest N groups of copies have arrived
 //   load_matrix_x4(r, at), .._transposed       ldmatrix: lane l names row l % 8 of matrix l / 8, 8 bf16 values
 //   load_shared_16(at), store_shared_4(at, v)  the whole warp at once
 //   mma(d, a, b0, b1)                          d[16][8] += a[16][16] b[16][8], bf16 in, float32 out
 //   shuffle_xor(v, mask)
+//   count_globally(p), see_globally()          (*p)++ after, other blocks' stores before it visible to this thread's later loads
+//   load_global(p)                             16 bytes that another block may have stored
 //   exp2(x), maximum(x, y), pack_bf16(low, high)
 //   opaque(x)                                  x; what depends on it is computed where it stands, not kept in registers around a loop
 //
@@ -25,6 +27,12 @@ namespace e4j::cuda {
 
 struct alignas(16) Words4 {
   uint32_t w[4];
+};
+struct alignas(16) Floats4 {
+  float v[4];
+};
+struct alignas(8) Floats2 {
+  float v[2];
 };
 
 }  // namespace e4j::cuda

@@ -6,11 +6,13 @@ namespace e4j::cuda {
 
 E4J_DEVICE int thread() { return static_cast<int>(threadIdx.x); }
 E4J_DEVICE unsigned block_index() { return blockIdx.x; }
+E4J_DEVICE unsigned block_layer() { return blockIdx.y; }
 E4J_DEVICE uint32_t shared_memory() {
   extern __shared__ __align__(1024) unsigned char bytes[];
   return static_cast<uint32_t>(__cvta_generic_to_shared(bytes));
 }
 E4J_DEVICE void sync_threads() { __syncthreads(); }
+E4J_DEVICE bool sync_threads_or(bool v) { return __syncthreads_or(v) != 0; }
 E4J_DEVICE void sync_warp() { __syncwarp(); }
 
 E4J_DEVICE void copy_async_16(uint32_t to, const void* from, bool valid) {
@@ -59,6 +61,16 @@ E4J_DEVICE void mma(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 E4J_DEVICE float shuffle_xor(float v, int mask) { return __shfl_xor_sync(0xffffffffu, v, mask); }
+
+E4J_DEVICE uint32_t count_globally(uint32_t* counter) {
+  __threadfence();
+  return atomicAdd(counter, 1u);
+}
+E4J_DEVICE void see_globally() { __threadfence(); }
+E4J_DEVICE Floats4 load_global(const Floats4* from) {
+  const float4 v = __ldcg(reinterpret_cast<const float4*>(from));
+  return {{v.x, v.y, v.z, v.w}};
+}
 
 template <class T>
 E4J_DEVICE T opaque(T x) {
