@@ -5,9 +5,13 @@ import io.vertx.core.http.HttpConnection;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Bounds the open connections in number and in the time between their requests. Thread-safe. */
 final class Connections {
+  private static final Logger LOG = LoggerFactory.getLogger(Connections.class);
+
   private final Vertx vertx;
   private final int most;
   private final long idleMillis;
@@ -37,6 +41,7 @@ final class Connections {
       open.decrementAndGet();
       vertx.cancelTimer(idle.remove(connection).timer);
     });
+    connection.exceptionHandler(broken -> LOG.debug("a connection broke", broken));
     if (full) connection.close();
     else wait(connection, idle.get(connection));
   }

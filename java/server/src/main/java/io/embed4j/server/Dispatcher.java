@@ -125,9 +125,8 @@ final class Dispatcher implements AutoCloseable {
     metrics.withdrawn(withdrawn.size());
   }
 
-  /** Ends the batch that runs, and those that wait with an error; the model stays open. */
-  @Override
-  public void close() {
+  /** Takes nothing more; what waits ends with an error. */
+  void stop() {
     lock.lock();
     try {
       closed = true;
@@ -136,6 +135,12 @@ final class Dispatcher implements AutoCloseable {
     } finally {
       lock.unlock();
     }
+  }
+
+  /** Stops, and waits for the batch that runs; the model stays open. */
+  @Override
+  public void close() {
+    stop();
     try {
       thread.join();
     } catch (InterruptedException e) {
@@ -169,10 +174,11 @@ final class Dispatcher implements AutoCloseable {
         if (closed) break;
         for (Item item = queue.peek(); item != null; item = queue.peek()) {
           int length = item.request.tokens();
-          if (!batch.isEmpty() && tokens + length > batchTokens) break;
+          boolean over = item.job.over();
+          if (!over && !batch.isEmpty() && tokens + length > batchTokens) break;
           queue.remove();
           queuedTokens -= length;
-          if (item.job.over()) {
+          if (over) {
             item.taken.run();
             continue;
           }
@@ -195,9 +201,11 @@ final class Dispatcher implements AutoCloseable {
     try {
       outcomes = model.embedPrepared(batch.stream().map(Item::request).toList());
     } catch (RuntimeException | Error e) {
-      LOG.error("a batch of {} items failed", batch.size(), e);
+      if (e instanceof IllegalStateException) LOG.debug("the model was closed while a batch of {} items ran", batch.size());
+      else LOG.error("a batch of {} items failed", batch.size(), e);
       EmbeddingException error = e instanceof EmbeddingException embedding ? embedding
-          : new EmbeddingException(EmbeddingException.INTERNAL, "the batch failed", e);
+          : new EmbeddingException(e instanceof IllegalStateException ? EmbeddingException.CANCELLED : EmbeddingException.INTERNAL,
+              "the batch failed", e);
       outcomes = batch.stream().map(item -> (Outcome) new Outcome.Failure(error)).toList();
     }
     double seconds = (System.nanoTime() - start) / 1e9;

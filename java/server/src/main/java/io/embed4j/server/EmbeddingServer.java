@@ -1,18 +1,18 @@
 package io.embed4j.server;
 
 import io.embed4j.EmbeddingException;
+import io.vertx.core.DeploymentOptions;
+import io.vertx.core.Future;
+import io.vertx.core.VerticleBase;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.file.FileSystemOptions;
-import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.net.PemKeyCertOptions;
 import io.vertx.core.net.PfxOptions;
 import java.net.InetAddress;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
@@ -25,15 +25,17 @@ import org.slf4j.LoggerFactory;
  */
 public final class EmbeddingServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(EmbeddingServer.class);
+  /** To Vert.x: one free port for all listeners. */
+  private static final int ANY_SHARED_PORT = -1;
   private static final Duration CLOSING = Duration.ofSeconds(10);
 
   private final ServerConfig config;
   private final Metrics metrics = new Metrics();
-  private final List<HttpServer> listeners = new ArrayList<>();
   private Models models;
   private Vertx vertx;
   private Fetcher fetcher; // null: nothing is fetched
   private Front front;
+  private volatile int port;
   private volatile boolean stopping;
   private boolean closed;
 
@@ -83,13 +85,31 @@ public final class EmbeddingServer implements AutoCloseable {
     metrics.gauge("embed4j.memory.pictures", "Bytes of decoded pictures that wait", pictures::used);
     metrics.gauge("embed4j.connections", "Open connections", connections::open);
     metrics.gauge("embed4j.requests.running", "Embeddings requests in flight", front::inFlight);
-    HttpServer listener = vertx.createHttpServer(options()).connectionHandler(connections::add).requestHandler(front::handle);
-    listeners.add(listener);
+    int loops = config.count(Setting.EVENT_LOOPS);
+    if (loops == 0) loops = Math.clamp(Runtime.getRuntime().availableProcessors() / 4, 1, 8);
     try {
-      listener.listen(config.count(Setting.PORT), config.text(Setting.HOST)).toCompletionStage().toCompletableFuture().join();
+      vertx.deployVerticle(() -> new Listener(connections), new DeploymentOptions().setInstances(loops))
+          .toCompletionStage().toCompletableFuture().join();
     } catch (CompletionException e) {
       throw new EmbeddingException(EmbeddingException.IO_ERROR, "cannot listen on " + config.text(Setting.HOST) + ", port "
-          + config.text(Setting.PORT) + ": " + e.getCause().getMessage(), e.getCause());
+          + config.number(Setting.PORT) + ": " + e.getCause().getMessage(), e.getCause());
+    }
+  }
+
+  /** One of the event loops that share the port; connections take turns on them. */
+  private final class Listener extends VerticleBase {
+    private final Connections connections;
+
+    Listener(Connections connections) {
+      this.connections = connections;
+    }
+
+    @Override
+    public Future<?> start() {
+      int configured = config.count(Setting.PORT);
+      return vertx.createHttpServer(options()).connectionHandler(connections::add).requestHandler(front::handle)
+          .listen(configured == 0 ? ANY_SHARED_PORT : configured, config.text(Setting.HOST))
+          .onSuccess(listener -> port = listener.actualPort());
     }
   }
 
@@ -114,7 +134,7 @@ public final class EmbeddingServer implements AutoCloseable {
 
   /** The port it listens on. */
   public int port() {
-    return listeners.getFirst().actualPort();
+    return port;
   }
 
   /**

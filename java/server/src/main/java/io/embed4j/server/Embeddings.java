@@ -99,7 +99,8 @@ final class Embeddings {
 
     private EmbeddingRequest configured(EmbeddingRequest request, Task task, Prompt prompt) {
       return request.task(task).prompt(prompt).dimensions(query.dimensions()).multiVector(query.multiVector())
-          .normalized(query.normalized()).truncate(query.truncate() && !query.lateChunking());
+          .normalized(query.normalized()).truncate(query.truncate() && !query.lateChunking())
+          .maxTokens(config.count(Setting.MAX_INPUT_TOKENS));
     }
 
     byte[] body() throws RequestException, InterruptedException {

@@ -131,6 +131,7 @@ final class Fetcher implements AutoCloseable {
         .putHeader("user-agent", "embed4j");
     CompletableFuture<Answer> answer = new CompletableFuture<>();
     client.request(options).onFailure(answer::completeExceptionally).onSuccess(request -> {
+      request.connection().exceptionHandler(answer::completeExceptionally);
       answer.whenComplete((done, failed) -> request.connection().close()); // one request each: what still comes is not read
       request.send().onFailure(answer::completeExceptionally).onSuccess(response -> read(response, answer, field));
     });

@@ -37,7 +37,8 @@ final class RequestException extends Exception {
     return switch (e.code()) {
       case EmbeddingException.TOO_LONG -> of(Problem.TOO_MANY_TOKENS, e.getMessage(), field);
       case EmbeddingException.INVALID_ARGUMENT, EmbeddingException.BAD_IMAGE, EmbeddingException.BAD_PDF,
-          EmbeddingException.UNSUPPORTED_IMAGE, EmbeddingException.IMAGE_LIMIT -> of(Problem.INVALID, e.getMessage(), field);
+          EmbeddingException.UNSUPPORTED_IMAGE, EmbeddingException.IMAGE_LIMIT ->
+          of(Problem.INVALID, e.getMessage().replaceAll("\\b\\w+(Exception|Error): ", ""), field);
       case EmbeddingException.UNSUPPORTED -> of(Problem.INVALID, "this model does not support what is asked for here", field);
       case EmbeddingException.OUT_OF_MEMORY -> busy(Problem.UNAVAILABLE, "not enough memory for this input now", 10);
       case EmbeddingException.CANCELLED -> of(Problem.UNAVAILABLE, "the server is stopping");

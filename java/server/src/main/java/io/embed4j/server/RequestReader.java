@@ -269,8 +269,7 @@ final class RequestReader {
       }
       List<Encoding> list = new ArrayList<>();
       for (int index = 0; parser.nextToken() != JsonToken.END_ARRAY; index++) {
-        if (index < Encoding.values().length) encoding(name, index).filter(e -> !list.contains(e)).ifPresent(list::add);
-        else parser.skipChildren();
+        encoding(name, index).filter(encoding -> !list.contains(encoding)).ifPresent(list::add);
       }
       if (list.isEmpty()) problem("expected at least one encoding", name);
       else encodings = List.copyOf(list);

@@ -62,9 +62,11 @@ record ServedModel(List<String> ids, EmbeddingModel model, Dispatcher dispatcher
     json.writeEndObject();
   }
 
+  /** Ends the batch that runs at its next layer. */
   @Override
   public void close() {
-    dispatcher.close();
+    dispatcher.stop();
     model.close();
+    dispatcher.close();
   }
 }

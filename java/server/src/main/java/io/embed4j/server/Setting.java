@@ -1,5 +1,6 @@
 package io.embed4j.server;
 
+import io.embed4j.EmbeddingModel;
 import io.embed4j.Task;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -43,6 +44,9 @@ public enum Setting {
   MAX_BODY_BYTES(Kind.number(1, 1 << 30), "33554432", "N", "Bytes of a request's body."),
   /** One response's body. */
   MAX_RESPONSE_BYTES(Kind.number(1, 1 << 30), "134217728", "N", "Bytes of a response's body."),
+  /** Tokens of one input. */
+  MAX_INPUT_TOKENS(Kind.number(0, EmbeddingModel.MAX_TOKENS), "0", "N", "Tokens of one input, prompt included; 0 for the model's "
+      + "context length."),
   /** Items of a request. */
   MAX_ITEMS(Kind.number(1, 1 << 20), "2048", "N", "Inputs of a request; of one with Jina's fields at most 512."),
   /** One picture or PDF. */
@@ -53,6 +57,8 @@ public enum Setting {
   MAX_PDF_PAGES(Kind.number(1, 5000), "64", "N", "Pages of a PDF."),
   /** Concurrent decoding. */
   DECODERS(Kind.number(0, 1024), "0", "N", "Texts and pictures made ready at the same time; 0 for the number of processors."),
+  /** Threads of the network. */
+  EVENT_LOOPS(Kind.number(0, 64), "0", "N", "Threads that read and write connections; 0 for one per four processors, at most 8."),
   /** Connections. */
   MAX_CONNECTIONS(Kind.number(1, 1 << 20), "4096", "N", "Open connections; further ones are closed at once."),
   /** Reading a request. */
