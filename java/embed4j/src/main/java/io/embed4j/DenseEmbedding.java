@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Optional;
 
-/** One vector for a whole text, of Euclidean length 1 unless the request was not {@link EmbeddingRequest#normalized}. Immutable. */
+/** One vector for a whole text, of Euclidean length 1 unless {@link EmbeddingRequest#normalized} was false. Immutable. */
 public final class DenseEmbedding implements Embedding {
   private final float[] vector;
   private final boolean normalized;

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.embed4j.EmbeddingModel;
 import io.embed4j.EmbeddingRequest;
 import io.embed4j.Prompt;
+import io.embed4j.cli.base.Json;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

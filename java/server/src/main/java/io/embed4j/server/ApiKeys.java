@@ -9,7 +9,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.List;
 
-/** The keys a server accepts, kept as digests and compared in a time that does not depend on how much agrees. Thread-safe. */
+/** The keys a server accepts, kept as digests; comparing takes the same time however much agrees. Thread-safe. */
 final class ApiKeys {
   private static final String SCHEME = "Bearer ";
 
@@ -19,7 +19,7 @@ final class ApiKeys {
     this.digests = digests;
   }
 
-  /** Of a file, one key per line; empty lines and those that start with # are passed over. Without a file none is asked for. */
+  /** Of a file, one key per line, without empty lines and those that start with #. Without a file none is asked for. */
   static ApiKeys read(Path file) {
     if (file == null) return new ApiKeys(List.of());
     try {

@@ -19,10 +19,10 @@ import org.slf4j.LoggerFactory;
  * the token budget; nothing waits for a batch to fill. Items of different tasks share a batch.
  *
  * <p>The order is self-clocked fair queueing (Golestani, INFOCOM 1994) with tokens for time: a clock counts the tokens
- * taken from the queue, an item's place is the clock when it came, or its request's last place if that is later, plus its own
- * tokens, and the least place goes first. So a short text passes a long one that came before it, requests of many items
- * take turns with others, and nothing starves: an item of n tokens waits for at most the batch that runs, n tokens of items
- * that came after it, and what was queued before.
+ * taken from the queue, an item's place is the clock when it came, or its request's last place if that is later, plus its
+ * own tokens, and the least place goes first. So a short text passes a long one that came before it, requests of many
+ * items take turns with others, and nothing starves: an item of n tokens waits for at most the batch that runs, n tokens
+ * of items that came after it, and what was queued before. A batch that runs is not interrupted.
  */
 final class Dispatcher implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
@@ -82,13 +82,14 @@ final class Dispatcher implements AutoCloseable {
    * @param taken called once per item, when it has left the queue for good; not after an exception
    * @throws RequestException when the queue is full or closed
    */
-  void submit(Job job, int first, List<PreparedRequest> requests, Runnable taken) throws RequestException, InterruptedException {
+  void submit(Job job, int first, List<PreparedRequest> requests, Runnable taken)
+      throws RequestException, InterruptedException {
     long tokens = requests.stream().mapToLong(PreparedRequest::tokens).sum();
     lock.lock();
     try {
       if (tokens > maxTokens) {
-        throw RequestException.of(Problem.TOO_MANY_TOKENS, "the request has " + tokens + " tokens, the limit is " + maxTokens,
-            "input");
+        throw RequestException.of(Problem.TOO_MANY_TOKENS,
+            "the request has " + tokens + " tokens, the limit is " + maxTokens, "input");
       }
       while (first > 0 && tokens > maxTokens - queuedTokens && !closed && !job.over()) {
         space.await(job.deadline() - System.nanoTime(), TimeUnit.NANOSECONDS);
@@ -201,10 +202,11 @@ final class Dispatcher implements AutoCloseable {
     try {
       outcomes = model.embedPrepared(batch.stream().map(Item::request).toList());
     } catch (RuntimeException | Error e) {
-      if (e instanceof IllegalStateException) LOG.debug("the model was closed while a batch of {} items ran", batch.size());
+      boolean closing = e instanceof IllegalStateException;
+      if (closing) LOG.debug("the model was closed while a batch of {} items ran", batch.size());
       else LOG.error("a batch of {} items failed", batch.size(), e);
       EmbeddingException error = e instanceof EmbeddingException embedding ? embedding
-          : new EmbeddingException(e instanceof IllegalStateException ? EmbeddingException.CANCELLED : EmbeddingException.INTERNAL,
+          : new EmbeddingException(closing ? EmbeddingException.CANCELLED : EmbeddingException.INTERNAL,
               "the batch failed", e);
       outcomes = batch.stream().map(item -> (Outcome) new Outcome.Failure(error)).toList();
     }

@@ -46,8 +46,8 @@ public final class EmbeddingServer implements AutoCloseable {
   /**
    * Opens the models and listens.
    *
-   * @throws EmbeddingException of a model, or {@link EmbeddingException#IO_ERROR} when the port or a file of the configuration
-   *     cannot be used
+   * @throws EmbeddingException of a model, or {@link EmbeddingException#IO_ERROR} when the port or a file of the
+   *     configuration cannot be used
    */
   public static EmbeddingServer start(ServerConfig config) {
     return start(config, InetAddress::getAllByName, AddressRules::isPublic);
@@ -150,8 +150,10 @@ public final class EmbeddingServer implements AutoCloseable {
     while (front != null && front.inFlight() > 0 && System.nanoTime() - deadline < 0) sleep();
     if (fetcher != null) fetcher.close();
     if (models != null) models.close();
-    if (vertx != null) vertx.close().toCompletionStage().toCompletableFuture().orTimeout(CLOSING.toSeconds(), TimeUnit.SECONDS)
-        .exceptionally(late -> null).join();
+    if (vertx != null) {
+      vertx.close().toCompletionStage().toCompletableFuture().orTimeout(CLOSING.toSeconds(), TimeUnit.SECONDS)
+          .exceptionally(late -> null).join();
+    }
     metrics.close();
   }
 

@@ -70,7 +70,8 @@ final class Embeddings {
     private long responseBytes;
     private Job job;
 
-    Answer(Query query, ServedModel model, long deadline, Reservation memory, Consumer<Job> started) throws RequestException {
+    Answer(Query query, ServedModel model, long deadline, Reservation memory, Consumer<Job> started)
+        throws RequestException {
       this.query = query;
       this.model = model;
       this.deadline = deadline;
@@ -109,7 +110,7 @@ final class Embeddings {
           pages(pdf);
         } else if (query.inputs().stream().anyMatch(Input.Image.class::isInstance)) {
           start(query.inputs().size());
-          for (int i = 0; i < query.inputs().size(); i++) one(i);
+          for (int i = 0; i < query.inputs().size() && !job.over(); i++) one(i);
         } else {
           texts();
         }
@@ -137,7 +138,8 @@ final class Embeddings {
         }
         return all;
       });
-      reserve(query.lateChunking() ? (long) query.inputs().size() * dimensions() : prepared.stream().mapToLong(this::values).sum());
+      long chunks = (long) query.inputs().size() * dimensions();
+      reserve(query.lateChunking() ? chunks : prepared.stream().mapToLong(this::values).sum());
       if (!job.over()) model.dispatcher().submit(job, 0, prepared, () -> {});
     }
 
@@ -156,7 +158,7 @@ final class Embeddings {
               input.field());
         }
         start(pdf.pageCount());
-        for (int i = 0; i < pdf.pageCount(); i++) picture(i, pdf.page(i + 1), input.field());
+        for (int i = 0; i < pdf.pageCount() && !job.over(); i++) picture(i, pdf.page(i + 1), input.field());
       } catch (EmbeddingException e) {
         throw RequestException.of(e, input.field());
       }

@@ -107,6 +107,9 @@ final class Front {
       } catch (RequestException e) {
         if (e.problem() == Problem.KEY_MISSING) request.response().putHeader("www-authenticate", "Bearer");
         exchange.refuse(e);
+      } catch (RuntimeException e) {
+        LOG.error("a request failed", e);
+        exchange.refuse(RequestException.of(Problem.INTERNAL, "internal error"));
       }
     }
   }
@@ -123,8 +126,7 @@ final class Front {
         json.writeEndObject();
       });
       case MODEL -> {
-        String name = URLDecoder.decode(exchange.request().path().substring(MODEL_PREFIX.length()).replace("+", "%2B"),
-            StandardCharsets.UTF_8);
+        String name = decoded(exchange.request().path().substring(MODEL_PREFIX.length()));
         ServedModel model = models.find(name);
         json(exchange, 200, json -> model.describe(json, name));
       }
@@ -135,6 +137,14 @@ final class Front {
       case OPENAPI -> exchange.respond(200, JSON, resource("openapi.json"), Map.of());
       case DOCS -> exchange.respond(200, "text/html; charset=utf-8", resource("docs.html"), Map.of("content-security-policy",
           "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"));
+    }
+  }
+
+  private static String decoded(String name) {
+    try {
+      return URLDecoder.decode(name.replace("+", "%2B"), StandardCharsets.UTF_8);
+    } catch (IllegalArgumentException e) {
+      return name; // which no model has
     }
   }
 

@@ -2,6 +2,7 @@ package io.embed4j.server;
 
 import io.embed4j.EmbeddingException;
 import io.embed4j.EmbeddingModel;
+import io.embed4j.EmbeddingRequest;
 import io.embed4j.ModelOptions;
 import io.embed4j.Task;
 import java.nio.file.Files;
@@ -74,8 +75,15 @@ final class Models implements AutoCloseable {
     Task merged = (Task) config.value(Setting.MERGED_TASK);
     EmbeddingModel model = EmbeddingModel.open(path, ModelOptions.defaults().threads(config.count(Setting.THREADS))
         .maxBatchTokens(batchTokens).mergedTask(merged).device(config.text(Setting.DEVICE)));
-    Dispatcher dispatcher = new Dispatcher(ids.getFirst(), model, batchTokens, config.number(Setting.MAX_QUEUE_TOKENS), metrics);
     TaskName task = ServedModel.defaultTask(model.info(), merged, TaskName.of(config.text(Setting.DEFAULT_TASK)));
+    try {
+      model.check(EmbeddingRequest.text("").task(task.task()));
+    } catch (EmbeddingException e) {
+      model.close();
+      throw e;
+    }
+    long queueTokens = config.number(Setting.MAX_QUEUE_TOKENS);
+    Dispatcher dispatcher = new Dispatcher(ids.getFirst(), model, batchTokens, queueTokens, metrics);
     ServedModel served = new ServedModel(List.copyOf(ids), model, dispatcher, task);
     models.add(served);
     for (String id : ids) byName.put(id, served);

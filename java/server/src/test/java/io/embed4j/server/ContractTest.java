@@ -285,6 +285,7 @@ class ContractTest {
     assertEquals("[\"text\",\"image\",\"pdf\"]", list.at("/data/0/input_modalities").toString());
     assertEquals(32_768, server.get("/v1/models/jinaai%2Fjina-embeddings-v4").json().get("context_length").intValue());
     assertEquals(404, server.get("/v1/models/nope").status());
+    assertEquals(404, server.get("/v1/models/%25zz").status());
   }
 
   @Test
