@@ -18,6 +18,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * Thread-safe.
  */
 public final class Engine implements AutoCloseable {
+  private static final float[] NO_ROWS = {};
+
   private final NativeModel model;
   private final NativeSession session;
   private final BatchBuffer buffer;
@@ -194,9 +196,13 @@ public final class Engine implements AutoCloseable {
         pooled.add(finite(mean));
         pooledAt += 4L * info.hiddenSize();
       }
-      long bytes = sequence.rows() == null ? 0 : 4L * sequence.rows().length() * info.multiVectorDim();
-      vectors.add(new Vectors(pooled, finite(buffer.multiVectors().asSlice(rowsAt, bytes).toArray(JAVA_FLOAT))));
-      rowsAt += bytes;
+      float[] rows = NO_ROWS;
+      if (sequence.rows() != null) {
+        rows = new float[Math.multiplyExact(sequence.rows().length(), info.multiVectorDim())];
+        MemorySegment.copy(buffer.multiVectors(), JAVA_FLOAT, rowsAt, rows, 0, rows.length);
+        rowsAt += 4L * rows.length;
+      }
+      vectors.add(new Vectors(pooled, finite(rows)));
     }
     return vectors;
   }

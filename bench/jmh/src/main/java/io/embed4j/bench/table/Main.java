@@ -17,6 +17,9 @@ import picocli.CommandLine.Option;
     description = "Measures Embed4J on this machine against what limits it and against peers, in turns, and writes a table with "
         + "gates and goals, its figures as JSON and two plots.")
 final class Main implements Runnable {
+  /** Behind the commit when native or Java sources differ from it. */
+  static final String CHANGES = "+changes";
+
   @Option(names = "--home", required = true, hidden = true)
   private Path home;
 
@@ -73,6 +76,9 @@ final class Main implements Runnable {
     if (rows.isEmpty()) throw new IllegalArgumentException("no row matches " + chosen + "; --list shows them");
     Path directory = out != null ? out : home.resolve("bench/results").resolve(LocalDate.now() + "-" + machine);
     Results results = new Results(directory);
+    // A run that is ended from outside leaves no process behind.
+    Runtime.getRuntime().addShutdownHook(
+        new Thread(() -> ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly)));
     List<String> failed = new ArrayList<>();
     try (Bench bench = new Bench(settings)) {
       for (Row row : rows) {
@@ -117,7 +123,7 @@ final class Main implements Runnable {
     String command = "bench/run" + (chosen.isEmpty() ? "" : " --rows " + String.join(",", chosen)) + " --types "
         + String.join(",", types) + " --runs " + runs;
     String commit = said("git", "-C", home.toString(), "rev-parse", "--short", "HEAD")
-        + (said("git", "-C", home.toString(), "status", "--porcelain", "-uno", "--", "native", "java").isEmpty() ? "" : "+changes");
+        + (said("git", "-C", home.toString(), "status", "--porcelain", "-uno", "--", "native", "java").isEmpty() ? "" : CHANGES);
     return Child.JSON.createObjectNode().put("commit", commit).put("command", command).put("date", LocalDate.now().toString())
         .put("load", said("cut", "-d ", "-f1", "/proc/loadavg"));
   }

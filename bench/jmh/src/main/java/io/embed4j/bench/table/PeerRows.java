@@ -14,7 +14,10 @@ import java.util.Map;
 
 /** Other programs on the same text.gguf, in turns with the own model, whose adapters stay on. */
 final class PeerRows {
-  private static final double LONGEST_TURN = 120; // seconds
+  private static final double TURN = 4; // seconds of the own model in one of several turns
+  private static final double LONG = 10; // seconds of a text that is measured in fewer turns
+
+  private static final int LONGEST_WARMED = 1024; // tokens; longer texts are long enough to be measured at once
 
   private PeerRows() {}
 
@@ -61,10 +64,10 @@ final class PeerRows {
     own.text(16);
     double first = own.text(tokens).get("seconds").asDouble();
     try (Timing peer = start.on(bench, bench.directory(type).resolve("text.gguf"), own)) {
-      int turns = first > LONGEST_TURN / 8 ? 1 : 2;
-      int runs = (int) Math.clamp(LONGEST_TURN / 8 / first, 1, bench.settings.runs());
+      int turns = first > LONG ? 1 : 3;
+      int runs = (int) Math.clamp(TURN / first, 1, bench.settings.runs());
+      if (turns == 1) ours.add(first);
       for (int turn = 0; turn < turns; turn++) {
-        for (int i = 0; i < runs; i++) ours.add(own.text(tokens).get("seconds").asDouble());
         peer.seconds(tokens, runs).forEach(theirs::add);
         for (int i = 0; i < runs; i++) ours.add(own.text(tokens).get("seconds").asDouble());
       }
@@ -84,6 +87,7 @@ final class PeerRows {
     return (tokens, runs) -> {
       List<String> command = new ArrayList<>(List.of(program.toString(), "-m", gguf.toString(), "-p", Integer.toString(tokens), "-n", "0",
           "-t", Integer.toString(Runtime.getRuntime().availableProcessors()), "-r", Integer.toString(runs), "-o", "json"));
+      if (tokens > LONGEST_WARMED) command.addAll(List.of("-w", "0"));
       command.addAll(options);
       try {
         Process process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();

@@ -32,7 +32,7 @@ final class Plots {
 
   private static void throughput(JsonNode rows, Path file) {
     Map<String, TreeMap<Integer, Double>> series = new TreeMap<>();
-    rows.fields().forEachRemaining(entry -> {
+    rows.properties().forEach(entry -> {
       String[] words = entry.getKey().split("-");
       JsonNode details = entry.getValue().get("details");
       if (!details.has("tokens_per_s") || entry.getKey().startsWith("page")) return;
@@ -58,7 +58,7 @@ final class Plots {
     List<String> types = new ArrayList<>();
     List<Double> medians = new ArrayList<>();
     List<Double> tails = new ArrayList<>();
-    rows.fields().forEachRemaining(entry -> {
+    rows.properties().forEach(entry -> {
       JsonNode details = entry.getValue().get("details");
       if (!details.has("p50_ms")) return;
       types.add(entry.getKey().substring(entry.getKey().indexOf('-') + 1));
