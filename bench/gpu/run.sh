@@ -1,9 +1,9 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Proves the CUDA backend in one call of under ten minutes, on a machine with an NVIDIA GPU, nvcc 13, CMake and PyTorch; no Java,
 # no network. Builds natively for this GPU, runs every operation against the CPU backend, the tiny checkpoint end to end against
 # the reference, compute-sanitizer, then the table of ratios beside PyTorch and transformers. Ends with an error when a step did.
 #   bench/gpu/run.sh [REPORT.md]
-set -u
+set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd -P)
 report=${1:-$root/bench/results/gpu-report.md}
 build=${BUILD:-/tmp/embed4j-gpu}
@@ -12,7 +12,7 @@ trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$(dirname "$report")" "$build"
 failed=
 
-say() { printf '%s\n' "$*" | tee -a "$report"; }
+say() { printf '%s\n' "$@" | tee -a "$report"; }
 # step TITLE SECONDS COMMAND...: its output goes into the report, its failure into the verdict
 step() {
   title=$1 limit=$2; shift 2
@@ -20,7 +20,7 @@ step() {
   say "" "## $title" ""
   timeout "$limit" "$@" >"$scratch/out" 2>"$scratch/err"
   code=$?
-  grep '^|' "$scratch/out" >/dev/null && cat "$scratch/out" >>"$report" || { printf '```\n'; tail -n 40 "$scratch/out"; printf '```\n'; } >>"$report"
+  if grep -q '^|' "$scratch/out"; then cat "$scratch/out"; else printf '```\n'; tail -n 40 "$scratch/out"; printf '```\n'; fi >>"$report"
   tail -n 15 "$scratch/out"
   if [ "$code" -ne 0 ]; then
     failed="$failed [$title: exit $code]"
@@ -49,21 +49,21 @@ if [ -n "$EMBED4J_CUBLASLT_LIBRARY" ]; then export EMBED4J_CUBLASLT_LIBRARY; els
 export EMBED4J_CUDA_LIBRARY="$build/libembed4j_cuda.so"
 
 jobs=$(nproc)
-step "Build for sm_$architecture" 240 sh -ec "
+step "Build for sm_$architecture" 150 bash -eo pipefail -c "
   cmake -S '$root/native' -B '$build' -DCMAKE_BUILD_TYPE=Release -DCMAKE_CUDA_ARCHITECTURES=$architecture | grep -E 'CUDA|compiler ident'
   cmake --build '$build' --parallel $jobs -t embed4j embed4j_cuda cuda_device_test cuda_backend_test cuda_attention_bench 2>&1 | tail -n 3"
 [ -f "$EMBED4J_CUDA_LIBRARY" ] || { say "" "libembed4j_cuda.so was not built"; exit 1; }
-step "Every kernel against its plain form" 120 "$build/cuda_device_test"
-step "Every operation against the CPU backend" 120 "$build/cuda_backend_test"
-step "The tiny checkpoint end to end" 60 python3 "$root/bench/gpu/parity.py" "$build/libembed4j.so" cuda "$scratch/tiny"
+step "Every kernel against its plain form" 45 "$build/cuda_device_test"
+step "Every operation against the CPU backend" 45 "$build/cuda_backend_test"
+step "The tiny checkpoint end to end" 45 python3 "$root/bench/gpu/parity.py" "$build/libembed4j.so" cuda "$scratch/tiny"
 if command -v compute-sanitizer >/dev/null 2>&1; then
-  step "compute-sanitizer memcheck" 150 compute-sanitizer --tool memcheck --error-exitcode 9 "$build/cuda_device_test" small
-  step "compute-sanitizer racecheck" 100 compute-sanitizer --tool racecheck --error-exitcode 9 "$build/cuda_device_test" small
+  step "compute-sanitizer memcheck" 60 compute-sanitizer --tool memcheck --error-exitcode 9 "$build/cuda_device_test" small
+  step "compute-sanitizer racecheck" 45 compute-sanitizer --tool racecheck --error-exitcode 9 "$build/cuda_device_test" small
 else
   say "" "compute-sanitizer is not installed"
   failed="$failed [compute-sanitizer missing]"
 fi
-step "The table" 300 python3 "$root/bench/gpu/table.py" "$build/libembed4j.so" "$build/cuda_attention_bench" "$scratch"
+step "The table" 210 python3 "$root/bench/gpu/table.py" "$build/libembed4j.so" "$build/cuda_attention_bench" "$scratch"
 
 say "" "## Verdict" "" "${failed:-all steps passed}"
 [ -z "$failed" ]
