@@ -92,8 +92,8 @@ final class Main implements Runnable {
           settings.say(row.id() + " failed: " + e.getMessage());
           bench.closeModel();
         }
-        results.writeTable(all.stream().map(Row::id).toList(), thisMachine());
         Plots.write(results.rows(), directory);
+        results.writeTable(all.stream().map(Row::id).toList(), thisMachine());
       }
     }
     settings.say("written to " + directory);

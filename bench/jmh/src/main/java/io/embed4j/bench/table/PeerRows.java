@@ -53,10 +53,10 @@ final class PeerRows {
 
   private static Row row(String peer, String type, int length, Start start) {
     return new Row("peer-" + peer + "-" + type + "-" + length, TextRows.name(type) + ", " + length + " tokens: own throughput / "
-        + peer + "'s", "", Bound.least(1, 1.4), bench -> against(bench, type, length, start));
+        + peer + "'s", "", Bound.least(1, 1.4), bench -> against(bench, peer, type, length, start));
   }
 
-  private static Outcome against(Bench bench, String type, int tokens, Start start) {
+  private static Outcome against(Bench bench, String name, String type, int tokens, Start start) {
     OpenModel own = bench.model(type);
     ObjectNode details = Child.JSON.createObjectNode();
     Samples ours = new Samples();
@@ -74,7 +74,7 @@ final class PeerRows {
     } catch (Child.Ended e) {
       return new Outcome(Double.NaN, "aborted: " + e.getMessage().replace('\n', ' '), details);
     }
-    details.put("tokens", tokens).put("tokens_per_s", tokens / ours.median()).put("peer_tokens_per_s", tokens / theirs.median());
+    details.put("type", type).put("peer", name).put("tokens", tokens).put("tokens_per_s", tokens / ours.median()).put("peer_tokens_per_s", tokens / theirs.median());
     ours.putInto(details, "seconds");
     theirs.putInto(details, "peer_seconds");
     return new Outcome(theirs.median() / ours.median(),

@@ -18,35 +18,41 @@ import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.internal.chartpart.Chart;
 import org.knowm.xchart.style.Styler.LegendPosition;
 
-/** throughput.png and latency.png from the rows of results.json. */
+/** Throughput against length, a plot per type, and the latency of a query, from the rows of results.json. */
 final class Plots {
   private static final int WIDTH = 900;
   private static final int HEIGHT = 560;
+  private static final String OWN = "Embed4J";
+
+  /** The file of the plot of a query's latency. */
+  static final String LATENCY = "latency.png";
 
   private Plots() {}
 
   static void write(JsonNode rows, Path directory) {
-    throughput(rows, directory.resolve("throughput.png"));
-    latency(rows, directory.resolve("latency.png"));
-  }
-
-  private static void throughput(JsonNode rows, Path file) {
-    Map<String, TreeMap<Integer, Double>> series = new TreeMap<>();
+    Map<String, Map<String, TreeMap<Integer, Double>>> byType = new TreeMap<>(); // type -> who -> tokens -> tokens/s
     rows.properties().forEach(entry -> {
-      String[] words = entry.getKey().split("-");
       JsonNode details = entry.getValue().get("details");
-      if (!details.has("tokens_per_s") || entry.getKey().startsWith("page")) return;
-      String length = words[words.length - 1];
-      int tokens = length.matches("\\d+") ? Integer.parseInt(length) : 32_768; // context-TYPE
-      String type = words[words.length - (length.matches("\\d+") ? 2 : 1)];
-      series.computeIfAbsent("Embed4J " + type, key -> new TreeMap<>()).put(tokens, details.get("tokens_per_s").asDouble());
-      if (details.has("peer_tokens_per_s")) {
-        String peer = String.join("-", List.of(words).subList(1, words.length - 2));
-        series.computeIfAbsent(peer + " " + type, key -> new TreeMap<>()).put(tokens, details.get("peer_tokens_per_s").asDouble());
+      if (!details.has("tokens_per_s") || !details.has("type")) return;
+      int tokens = details.get("tokens").asInt();
+      var series = byType.computeIfAbsent(details.get("type").asText(), key -> new TreeMap<>());
+      series.computeIfAbsent(OWN, key -> new TreeMap<>()).put(tokens, details.get("tokens_per_s").asDouble());
+      if (details.has("peer")) {
+        series.computeIfAbsent(details.get("peer").asText(), key -> new TreeMap<>())
+            .put(tokens, details.get("peer_tokens_per_s").asDouble());
       }
     });
-    if (series.isEmpty()) return;
-    XYChart chart = new XYChartBuilder().width(WIDTH).height(HEIGHT).title("tokens/s against tokens of a text")
+    byType.forEach((type, series) -> throughput(type, series, directory.resolve(throughputName(type))));
+    latency(rows, directory.resolve(LATENCY));
+  }
+
+  /** The file of a type's plot of throughput against length. */
+  static String throughputName(String type) {
+    return "throughput-" + type + ".png";
+  }
+
+  private static void throughput(String type, Map<String, TreeMap<Integer, Double>> series, Path file) {
+    XYChart chart = new XYChartBuilder().width(WIDTH).height(HEIGHT).title(TextRows.name(type) + ": tokens/s against tokens of a text")
         .xAxisTitle("tokens").yAxisTitle("tokens/s").build();
     chart.getStyler().setXAxisLogarithmic(true).setYAxisMin(0.0).setLegendPosition(LegendPosition.OutsideE)
         .setChartBackgroundColor(Color.WHITE);

@@ -87,12 +87,17 @@ final class Results {
           number(row, "gate"), number(row, "goal"), row.path("pass").asText(""), row.get("says").asText().replace("|", "/"),
           row.get("run").get("commit").asText()) + " |");
     }
-    lines.addAll(List.of("", "![tokens/s against length](throughput.png)", "", "![latency of a query](latency.png)"));
+    for (String type : List.of("bf16", "q8_0", "q4_k_m")) addPlot(lines, type + ", tokens/s against length", Plots.throughputName(type));
+    addPlot(lines, "latency of a query", Plots.LATENCY);
     try {
       Files.write(directory.resolve("table.md"), lines);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private void addPlot(List<String> lines, String title, String file) {
+    if (Files.isRegularFile(directory.resolve(file))) lines.addAll(List.of("", "![" + title + "](" + file + ")"));
   }
 
   private static String number(JsonNode row, String field) {

@@ -76,7 +76,7 @@ final class TextRows {
       peaks.add(peak);
       shares.add(model.cost().text(BASE) / answer.get("seconds").asDouble() / peak);
     }
-    ObjectNode details = details(model, answer).put("tokens_per_s", BASE / seconds.median())
+    ObjectNode details = throughput(model, answer, type, BASE, seconds.median())
         .put("gop_per_token", model.cost().text(BASE) / BASE / 1e9);
     seconds.putInto(details, "seconds");
     peaks.putInto(details, "peak_per_s");
@@ -98,7 +98,7 @@ final class TextRows {
         }
       }
     }
-    ObjectNode details = details(model, answer);
+    ObjectNode details = throughput(model, answer, "q4_k_m", BASE, q4.median());
     q4.putInto(details, "seconds");
     q8.putInto(details, "q8_0_seconds");
     return new Outcome(q8.median() / q4.median(),
@@ -124,7 +124,7 @@ final class TextRows {
       }
       ratios.add(some.median() / limit);
     }
-    ObjectNode details = details(model, answer).put("limit_seconds", limit).put("p50_ms", 1e3 * seconds.median())
+    ObjectNode details = throughput(model, answer, type, QUERY, seconds.median()).put("limit_seconds", limit).put("p50_ms", 1e3 * seconds.median())
         .put("p99_ms", 1e3 * seconds.quantile(0.99));
     seconds.putInto(details, "seconds");
     return new Outcome(ratios.median(), "%.0f ms; limit %.0f ms".formatted(1e3 * seconds.median(), 1e3 * limit), details);
@@ -146,7 +146,7 @@ final class TextRows {
       seconds.add(answer.get("seconds").asDouble());
       ratios.add(share / base.quantile(0.5));
     } while (seconds.size() < bench.settings.runsOf(seconds.median()));
-    ObjectNode details = details(model, answer).put("tokens_per_s", tokens / seconds.median()).put("share_at_512", base.median());
+    ObjectNode details = throughput(model, answer, type, tokens, seconds.median()).put("share_at_512", base.median());
     seconds.putInto(details, "seconds");
     return new Outcome(ratios.median(),
         "%.1f tokens/s; %.2f of the limit at 512".formatted(tokens / seconds.median(), base.median()), details);
@@ -158,7 +158,7 @@ final class TextRows {
     JsonNode answer = model.text(CONTEXT);
     double peak = model.child().ask("memory").get("peak_resident_bytes").asDouble();
     double over = (peak - model.ready().get("weight_bytes").asDouble()) / 1e9;
-    ObjectNode details = details(model, answer).put("tokens_per_s", CONTEXT / answer.get("seconds").asDouble())
+    ObjectNode details = throughput(model, answer, type, CONTEXT, answer.get("seconds").asDouble())
         .put("peak_resident_bytes", peak).put("weight_bytes", model.ready().get("weight_bytes").asDouble());
     details.put("limit_share", limit(bench, model.cost(), type, CONTEXT) / answer.get("seconds").asDouble());
     return new Outcome(over, "%.1f tokens/s, %.0f s; the JVM is part of it".formatted(
@@ -227,6 +227,11 @@ final class TextRows {
       bb += b.get(i).asDouble() * b.get(i).asDouble();
     }
     return ab / Math.sqrt(aa * bb);
+  }
+
+  /** The details of a row that stands in the plot of its type. */
+  private static ObjectNode throughput(OpenModel model, JsonNode answer, String type, int tokens, double seconds) {
+    return details(model, answer).put("type", type).put("tokens", tokens).put("tokens_per_s", tokens / seconds);
   }
 
   private static ObjectNode details(OpenModel model, JsonNode answer) {

@@ -21,7 +21,8 @@ class ResultsTest {
   private Path folder;
 
   private static Outcome outcome(double value, String sha256) {
-    ObjectNode details = Child.JSON.createObjectNode().put("cpu_tier", "avx512").put("sha256", sha256).put("p50_ms", 90).put("p99_ms", 99);
+    ObjectNode details = Child.JSON.createObjectNode().put("cpu_tier", "avx512").put("sha256", sha256).put("p50_ms", 90).put("p99_ms", 99)
+        .put("type", "q8_0").put("tokens", 16).put("tokens_per_s", 178);
     return new Outcome(value, "90 ms; limit 80 ms", details);
   }
 
@@ -41,6 +42,9 @@ class ResultsTest {
     assertTrue(table.contains("| peer | a peer that aborts | - | 1 | 1.4 | none | aborted | two |"), table.toString());
     Plots.write(later.rows(), folder);
     assertTrue(Files.size(folder.resolve("latency.png")) > 1000);
+    assertTrue(Files.size(folder.resolve("throughput-q8_0.png")) > 1000);
+    later.writeTable(List.of("query-q8_0"), "a machine");
+    assertTrue(Files.readString(folder.resolve("table.md")).contains("](throughput-q8_0.png)"));
   }
 
   @Test
