@@ -30,14 +30,20 @@ import picocli.CommandLine.Spec;
 
 @Command(
     name = "embed",
-    description = "Embed texts, pictures and pages. Writes {\"id\", \"embedding\": [...]}, {\"id\", \"embeddings\": [[...], "
-        + "...]} or {\"id\", \"error\": {\"code\", \"message\"}}, in input order.",
+    description = "Embed texts, pictures and pages: arguments, a corpus in a file, or the files of a folder. Writes {\"id\", "
+        + "\"embedding\": [...]}, {\"id\", \"embeddings\": [[...], ...]} or {\"id\", \"error\": {\"code\", \"message\"}}, in "
+        + "input order; or a file, in which each item is exactly once whatever happens on the way.",
     footer = {"", "A picture's line also has \"image_tokens\"; with --multi-vector, \"grid\": [rows, columns] of these tokens "
             + "on the picture and \"first_image_row\", the place of the first among the embeddings. A PDF gives a line with "
             + "\"page\" for each page.",
         "JSON lines: {\"id\", \"text\"}, {\"id\", \"image\": path or data: URI} or {\"id\", \"pdf\": path or data: URI, "
-            + "\"pages\": \"1-3,7\"}, each with \"task\" and \"prompt\" if it wants its own. Paths are relative to the "
-            + "working directory. Prompts are for texts."})
+            + "\"pages\": \"1-3,7\"}, each with \"task\" and \"prompt\" if it wants its own. Tables have columns of the same "
+            + "names. Paths are relative to the working directory. Prompts are for texts.",
+        "A file grows as FILE.part beside FILE.progress and gets its name when it is complete. Killed, stopped by Ctrl-C or out "
+            + "of disk, the same command with --resume goes on. Items that fail go to FILE.errors.jsonl: {\"id\", \"position\", "
+            + "\"code\", \"message\"}; on standard output, a pipe or a device their error stands in their place.",
+        "Beside FILE.npy lie FILE.ids.jsonl, of multi-vectors FILE.offsets.npy (where each item begins, and the end), of int8 "
+            + "FILE.scales.npy."})
 final class EmbedCommand implements Callable<Integer>, Requests {
   private static final long DENSE_BYTES = 4 * 2048;
   private static final long MULTI_VECTOR_BYTES = 4 * 128; // a token has a character at the least
@@ -98,7 +104,7 @@ final class EmbedCommand implements Callable<Integer>, Requests {
     }
     if (!output.isStream() && output.files().check(output.start())) {
       spec.commandLine().getErr().println("embed4j: " + output.output() + " is complete");
-      return Main.DONE;
+      return output.files().someFailed() ? Main.SOME_FAILED : Main.DONE;
     }
     try (Items items = input.open(inputs, true); EmbeddingModel open = model.open()) {
       Task served = servedTask(open);
@@ -134,7 +140,8 @@ final class EmbedCommand implements Callable<Integer>, Requests {
     settings.put("--image-tokens-only", Boolean.toString(imageTokensOnly));
     settings.put("--max-tokens", Integer.toString(maxTokens));
     settings.put("--truncate", Boolean.toString(truncate));
-    settings.put("--embedding-type", output.type().label());
+    output.settings(settings);
+    input.settings(settings);
     pictures.settings(settings);
     return settings;
   }

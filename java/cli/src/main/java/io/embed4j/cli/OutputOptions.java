@@ -6,6 +6,7 @@ import io.embed4j.cli.output.Shape;
 import io.embed4j.cli.output.VectorType;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -14,13 +15,22 @@ import picocli.CommandLine.Spec;
 /** Where vectors go, in which form, and what survives. */
 final class OutputOptions {
   @Option(names = {"-o", "--output"}, paramLabel = "FILE|-", defaultValue = "-",
-      description = "Where to write; default: standard output, as JSON lines.")
+      description = "A file: .jsonl, .ndjson, .parquet, or .npy with ids beside it; default: standard output, as JSON lines.")
   private String output;
 
   @Option(names = "--embedding-type", paramLabel = "TYPE", defaultValue = "float32",
       description = "float32 (default), float16, int8 (with a \"scale\" per vector: its largest magnitude / 127) or binary (a "
           + "bit per value, 1 for greater than 0, first value in the highest bit).")
   private VectorType type;
+
+  @Option(names = "--parquet-vectors", paramLabel = "AS",
+      description = "list (of numbers) or fixed (a value of so many bytes, little-endian); default: list for float32 and float16, "
+          + "fixed for int8 and binary, whose numbers take 4 bytes each in a list.")
+  private ParquetVectors parquetVectors;
+
+  @Option(names = "--parquet-row-group", paramLabel = "MIB", defaultValue = "32",
+      description = "Size of a row group, which is also kept in memory; default: ${DEFAULT-VALUE}.")
+  private int rowGroupMib;
 
   @Option(names = "--resume", description = "Go on where a job that was killed or stopped has got to; begin when there is none.")
   private boolean resume;
@@ -45,11 +55,15 @@ final class OutputOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;
 
+  /** What a vector is in a Parquet file. */
+  enum ParquetVectors { LIST, FIXED }
+
   /** Refuses options that exclude each other. */
   void check() {
     if (resume && overwrite) throw usage("--resume and --overwrite exclude each other");
     if (failFast && maxFailures != null) throw usage("--fail-fast is --max-failures 0: give one of them");
     if (maxFailures != null && maxFailures < 0) throw usage("--max-failures is " + maxFailures + ", expected at least 0");
+    if (rowGroupMib < 1 || rowGroupMib > 512) throw usage("--parquet-row-group is " + rowGroupMib + ", expected 1 .. 512");
     if (!(syncSeconds >= 0)) throw usage("--sync is " + syncSeconds + ", expected at least 0");
     if (!(progressSeconds > 0)) throw usage("--progress is " + progressSeconds + ", expected more than 0");
     if (isStream() && (resume || overwrite)) throw usage("--resume and --overwrite are for --output FILE");
@@ -92,7 +106,18 @@ final class OutputOptions {
 
   /** The extension tells. */
   Output.Format format(Shape shape) {
-    return Output.Format.of(Path.of(output), shape);
+    return Output.Format.of(Path.of(output), shape, isFixed(), (long) rowGroupMib << 20);
+  }
+
+  private boolean isFixed() {
+    return parquetVectors == null ? type == VectorType.INT8 || type == VectorType.BINARY : parquetVectors == ParquetVectors.FIXED;
+  }
+
+  /** What decides about the result. */
+  void settings(Map<String, String> settings) {
+    settings.put("--embedding-type", type.label());
+    settings.put("--parquet-vectors", isFixed() ? "fixed" : "list");
+    settings.put("--parquet-row-group", Integer.toString(rowGroupMib));
   }
 
   private ParameterException usage(String message) {

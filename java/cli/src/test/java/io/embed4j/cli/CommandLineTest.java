@@ -187,10 +187,14 @@ class CommandLineTest {
   }
 
   static Process start(String... arguments) throws IOException {
+    return new ProcessBuilder(command(arguments)).start();
+  }
+
+  static List<String> command(String... arguments) {
     List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
         "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path"), Main.class.getName()));
     command.addAll(List.of(arguments));
-    return new ProcessBuilder(command).start();
+    return command;
   }
 
   static Result run(String... arguments) {

@@ -2,7 +2,6 @@ package io.embed4j.cli.input;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Which columns of a table, or fields of JSON lines, mean what.
@@ -20,11 +19,7 @@ public record Columns(String id, String text, String image, String pdf, List<Str
   /** As JSON lines spell them. */
   public static final Columns DEFAULT = new Columns("id", "text", "image", "pdf", List.of());
 
-  /** Names what each kind of content is called, in the order text, image, pdf. */
-  Map<String, String> content() {
-    return Map.of(text, "text", image, "image", pdf, "pdf");
-  }
-
+  /** In the order text, image, pdf. */
   List<String> contentNames() {
     return List.of(text, image, pdf);
   }

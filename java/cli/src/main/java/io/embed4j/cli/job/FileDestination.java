@@ -66,6 +66,7 @@ final class FileDestination implements Destination {
           failures.write(unit.item().id(), unit.item().place().json(unit.page()), error);
     }
     cursor = unit.after();
+    if (output.due()) sync();
   }
 
   @Override

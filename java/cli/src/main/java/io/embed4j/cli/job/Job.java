@@ -3,11 +3,13 @@ package io.embed4j.cli.job;
 import io.embed4j.EmbeddingException;
 import io.embed4j.EmbeddingModel;
 import io.embed4j.Outcome;
+import io.embed4j.cli.base.UnusableException;
 import io.embed4j.cli.input.Cursor;
 import io.embed4j.cli.input.Items;
 import io.embed4j.cli.output.JsonLines;
 import io.embed4j.cli.output.Output;
 import io.embed4j.cli.output.Shape;
+import io.embed4j.cli.output.WriteFailedException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.Map;
@@ -22,6 +24,8 @@ import java.util.Map;
  */
 public record Job(EmbeddingModel model, int maxBatchTokens, Items items, Requests requests, long maxFailures,
     PrintWriter err, double intervalSeconds) {
+
+  private static final String HOW_TO_GO_ON = "Run the same command with --resume to go on.";
 
   /** How a job ended. */
   public sealed interface End {
@@ -62,7 +66,11 @@ public record Job(EmbeddingModel model, int maxBatchTokens, Items items, Request
         err.printf("embed4j: going on after %,d items%n", tally.items());
         items.resume(cursor);
       }
-      return run(destination, tally, cursor, " Run the same command with --resume to go on.");
+      try {
+        return run(destination, tally, cursor, " " + HOW_TO_GO_ON);
+      } catch (WriteFailedException e) {
+        throw new UnusableException(e.getMessage() + ". " + HOW_TO_GO_ON, e);
+      }
     }
   }
 

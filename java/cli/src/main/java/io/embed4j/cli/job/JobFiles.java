@@ -44,6 +44,11 @@ public final class JobFiles {
     return errors;
   }
 
+  /** Of a job that is complete. */
+  public boolean someFailed() {
+    return Files.exists(errors);
+  }
+
   Path journal() {
     return journal;
   }
@@ -99,16 +104,14 @@ public final class JobFiles {
     return names;
   }
 
-  /** Begins the journal, with nothing left of an earlier run; its complete output stays until there is a new one. */
+  /** Begins the journal; the complete output of an earlier run stays until there is a new one. */
   Journal begin(Start start, Output.Format format, Map<String, String> settings) throws IOException {
     for (Path file : format.parts().values()) {
       if (start != Start.OVERWRITE && Files.exists(file)) {
         throw new UnusableException(file + " exists; --overwrite replaces it", null);
       }
     }
-    Journal begun = Journal.begin(journal, Json.MAPPER.valueToTree(settings));
-    Files.deleteIfExists(errors);
-    return begun;
+    return Journal.begin(journal, Json.MAPPER.valueToTree(settings));
   }
 
   /** Gives complete files their names and removes what was needed on the way. May be done twice. */

@@ -6,6 +6,7 @@ import io.embed4j.EmbeddingException;
 import io.embed4j.cli.base.Json;
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
@@ -21,6 +22,7 @@ public final class Failures implements Closeable {
   public Failures(Path path, long length) throws IOException {
     this.path = path;
     if (length > 0) open(length);
+    else Files.deleteIfExists(path); // of a run before
   }
 
   /** Adds an item that failed. */

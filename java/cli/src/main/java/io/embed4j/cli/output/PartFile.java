@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -36,6 +38,7 @@ public final class PartFile extends OutputStream {
     try {
       FileChannel channel = FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
       PartFile file = new PartFile(path, channel, length);
+      lock(path, channel);
       if (channel.size() < length) {
         long size = channel.size();
         file.close();
@@ -48,6 +51,22 @@ public final class PartFile extends OutputStream {
       throw new UnusableException("cannot write " + path + ": its folder does not exist", e);
     } catch (IOException e) {
       throw failed(path, e);
+    }
+  }
+
+  /** Two processes that resume one job would write over each other; the lock goes with the process. */
+  private static void lock(Path path, FileChannel channel) throws IOException {
+    FileLock lock;
+    try {
+      lock = channel.tryLock();
+    } catch (OverlappingFileLockException e) {
+      lock = null;
+    } catch (IOException withoutLocks) {
+      return; // some network file systems have none
+    }
+    if (lock == null) {
+      channel.close();
+      throw new UnusableException(path + " is being written by another process", null);
     }
   }
 
@@ -102,8 +121,8 @@ public final class PartFile extends OutputStream {
   }
 
   /** A full disk, for one. */
-  private static UnusableException failed(Path path, IOException e) {
-    return new UnusableException("cannot write " + path + ": " + e.getMessage(), e);
+  private static WriteFailedException failed(Path path, IOException e) {
+    return new WriteFailedException("cannot write " + path + ": " + e.getMessage(), e);
   }
 
   /** Writes over bytes that lie in the file already. */

@@ -1,0 +1,62 @@
+package io.embed4j.cli.output;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import io.embed4j.Embedding;
+import io.embed4j.MultiVectorEmbedding;
+import io.embed4j.PatchGrid;
+import io.embed4j.cli.base.Json;
+import io.embed4j.cli.output.VectorType.Vectors;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A result on its way into a row group, and as it is kept until that is full.
+ *
+ * @param image of a picture: its image tokens; of its multi-vectors also their rows and columns on the picture and the index
+ *     of the first; else empty
+ */
+record Row(Origin origin, List<Integer> image, Vectors vectors) {
+  static Row of(Origin origin, Embedding embedding, VectorType type) {
+    List<Integer> image = new ArrayList<>();
+    if (embedding.grid().isPresent()) {
+      PatchGrid grid = embedding.grid().get();
+      image.add(grid.tokens());
+      if (embedding instanceof MultiVectorEmbedding) image.addAll(List.of(grid.rows(), grid.columns(), grid.firstRow()));
+    }
+    return new Row(origin, image, type.of(embedding));
+  }
+
+  void writeTo(DataOutputStream out) throws IOException {
+    ArrayNode values = Json.MAPPER.createArrayNode().add(origin.id());
+    origin.carried().forEach(values::add);
+    byte[] json = Json.MAPPER.writeValueAsBytes(values);
+    out.writeInt(json.length);
+    out.write(json);
+    out.writeInt(origin.page());
+    out.writeInt(image.size());
+    for (int value : image) out.writeInt(value);
+    out.writeInt(vectors.rows());
+    out.writeInt(vectors.values().length);
+    out.write(vectors.values());
+    out.writeInt(vectors.scales().length);
+    for (float scale : vectors.scales()) out.writeFloat(scale);
+  }
+
+  static Row readFrom(DataInputStream in) throws IOException {
+    JsonNode values = Json.MAPPER.readTree(in.readNBytes(in.readInt()));
+    List<JsonNode> carried = new ArrayList<>();
+    for (int i = 1; i < values.size(); i++) carried.add(values.get(i));
+    int page = in.readInt();
+    List<Integer> image = new ArrayList<>();
+    for (int left = in.readInt(); left > 0; left--) image.add(in.readInt());
+    int rows = in.readInt();
+    byte[] bytes = in.readNBytes(in.readInt());
+    float[] scales = new float[in.readInt()];
+    for (int i = 0; i < scales.length; i++) scales[i] = in.readFloat();
+    return new Row(new Origin(values.get(0), page, carried), image, new Vectors(rows, bytes, scales));
+  }
+}
