@@ -154,7 +154,7 @@ TEST(small_products_from_stored_weights) {
   Random random(4);
   const Twin<std::byte> workspace{std::vector<std::byte>(kMatmulWorkspaceBytes)};
   for (const DType type : {DType::BF16, DType::Q8_0, DType::Q4_K, DType::Q5_K, DType::Q6_K})
-    for (const int m : {1, 7, 16, 33, 64, 65, 200})
+    for (const int m : {1, 16, 33, 64, 65, 130})
       for (const auto& [n, k] : {std::pair(64, 256), std::pair(200, 1024)}) {
         if (type == DType::BF16 && m > kSkinnyRows) continue;
         std::vector<std::byte> stored(static_cast<size_t>(n) * row_bytes(type, k));
@@ -203,4 +203,4 @@ void attention_agrees(const std::vector<std::vector<int32_t>>& batches) {
 
 TEST(small_attention) { attention_agrees({{0, 1}, {0, 64, 65, 129}, {0, 17, 17, 18, 90}}); }
 
-TEST(attention_over_long_sequences) { attention_agrees({{0, 700, 701, 1400}, {0, 64, 128, 192, 256, 320}}); }
+TEST(attention_over_long_sequences) { attention_agrees({{0, 400, 401, 900}, {0, 64, 128, 192, 256, 320}}); }
