@@ -21,6 +21,7 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.regex.Pattern;
 
 /**
  * Server against engine on one machine, interleaved: texts per second at saturation, and median latency of one request at a
@@ -109,7 +110,7 @@ final class LoadBench {
 
   private void check(byte[] answer) {
     String text = new String(answer, StandardCharsets.UTF_8);
-    if (text.split(expected, -1).length - 1 != perRequest) throw new AssertionError("another vector");
+    if (text.split(Pattern.quote(expected), -1).length - 1 != perRequest) throw new AssertionError("another vector");
   }
 
   private static byte[] read(InputStream in) throws IOException {
