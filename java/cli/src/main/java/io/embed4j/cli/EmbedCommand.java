@@ -11,6 +11,7 @@ import io.embed4j.cli.input.Item;
 import io.embed4j.cli.input.Items;
 import io.embed4j.cli.input.Source;
 import io.embed4j.cli.job.Job;
+import io.embed4j.cli.job.JobFiles;
 import io.embed4j.cli.job.Requests;
 import io.embed4j.cli.output.JsonLines;
 import io.embed4j.cli.output.Shape;
@@ -131,6 +132,7 @@ final class EmbedCommand implements Callable<Integer>, Requests {
   private Map<String, String> settings(Items items, EmbeddingModel open) throws IOException {
     Map<String, String> settings = new TreeMap<>(items.identity());
     for (ModelInfo.FileInfo file : open.info().files()) settings.put("model " + file.role(), Fingerprint.of(file.path()));
+    settings.put(JobFiles.CPU_TIER, open.runtime().cpuTier());
     settings.put("--task", task.label());
     settings.put("--prompt", prompt.label());
     settings.put("--merged-task", String.valueOf(model.options().mergedTask()));

@@ -20,7 +20,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.zip.CRC32C;
 import org.apache.pdfbox.pdmodel.PDDocument;
 import org.apache.pdfbox.pdmodel.PDPage;
 import org.apache.pdfbox.pdmodel.common.PDRectangle;
@@ -78,10 +80,22 @@ class JobTest {
     Files.writeString(in, "{\"text\":\"c\"}\n{\"text\":\n{\"text\":\"b\"}\n");
     assertUnusable("input content was", job(in, out, "--resume"));
     Files.write(in, lines);
-    assertEquals(3, run(job(in, out, "--resume", "--fail-fast")).code(), "the item is tried again");
+    Path journal = folder.resolve("refused.jsonl.progress");
+    Files.writeString(journal, onAnotherMachine(Files.readString(journal)));
+    CommandLineTest.Result again = run(job(in, out, "--resume", "--fail-fast"));
+    assertEquals(3, again.code(), "the item is tried again");
+    assertTrue(again.err().contains("CPU tier was elsewhere and is now "), again.err());
     assertEquals(1, run(job(in, out, "--resume", "--max-failures", "1")).code());
     assertEquals(2, lines(out).size());
     assertEquals(1, lines(folder.resolve("refused.jsonl.errors.jsonl")).size());
+  }
+
+  /** The journal as if it had been begun on another CPU tier, its first line's checksum made anew. */
+  private static String onAnotherMachine(String journal) {
+    String first = journal.substring(9, journal.indexOf('\n')).replaceFirst("\"CPU tier\":\"[^\"]+\"", "\"CPU tier\":\"elsewhere\"");
+    CRC32C crc = new CRC32C();
+    crc.update(first.getBytes(StandardCharsets.US_ASCII));
+    return HexFormat.of().toHexDigits((int) crc.getValue()) + " " + first + journal.substring(journal.indexOf('\n'));
   }
 
   @Test

@@ -10,6 +10,7 @@ import io.embed4j.cli.output.Failures;
 import io.embed4j.cli.output.Output;
 import java.io.IOException;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
  * Files that survive a crash. Every few seconds what was written goes to the disk, then a point in the journal that says
@@ -29,8 +30,8 @@ final class FileDestination implements Destination {
 
   /** Opens the files to begin, or to go on from the last point of an earlier run. */
   FileDestination(JobFiles files, JobFiles.Start start, Output.Format format, Map<String, String> settings,
-      double syncSeconds) throws IOException {
-    Journal.Record earlier = files.earlier(start, settings);
+      double syncSeconds, Consumer<String> warnings) throws IOException {
+    Journal.Record earlier = files.earlier(start, settings, warnings);
     this.files = files;
     this.format = format;
     this.syncNanos = (long) (1e9 * syncSeconds);

@@ -54,7 +54,8 @@ public record Job(EmbeddingModel model, int maxBatchTokens, Items items, Request
    */
   public End toFiles(JobFiles files, JobFiles.Start start, Output.Format format, Map<String, String> settings,
       double syncSeconds) throws Exception {
-    try (FileDestination destination = new FileDestination(files, start, format, settings, syncSeconds)) {
+    try (FileDestination destination = new FileDestination(files, start, format, settings, syncSeconds,
+        warning -> err.println("embed4j: " + warning))) {
       Tally tally = destination.tally();
       if (destination.complete()) {
         destination.end(true);

@@ -11,7 +11,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 
 /** The files of a job and what they say of an earlier run. */
 public final class JobFiles {
@@ -24,6 +26,9 @@ public final class JobFiles {
     /** Forget it. */
     OVERWRITE
   }
+
+  /** Name of the setting that does not hinder resuming: a job may move to another machine. */
+  public static final String CPU_TIER = "CPU tier";
 
   private final Path output;
   private final Path errors;
@@ -79,7 +84,7 @@ public final class JobFiles {
   }
 
   /** The last point of an earlier run under the same settings, or null: begin. */
-  Journal.Record earlier(Start start, Map<String, String> settings) throws IOException {
+  Journal.Record earlier(Start start, Map<String, String> settings, Consumer<String> warnings) throws IOException {
     if (start != Start.RESUME) return null;
     Journal.Record record = Journal.read(journal);
     if (record == null) return null;
@@ -87,9 +92,10 @@ public final class JobFiles {
     for (String name : new TreeSet<>(union(record.begun(), settings))) {
       String then = record.begun().path(name).textValue();
       String now = settings.get(name);
-      if (then == null || !then.equals(now)) {
-        differences.add(name + " was " + (then == null ? "not set" : then) + " and is now " + (now == null ? "not set" : now));
-      }
+      if (Objects.equals(then, now)) continue;
+      String difference = name + " was " + (then == null ? "not set" : then) + " and is now " + (now == null ? "not set" : now);
+      if (!name.equals(CPU_TIER)) differences.add(difference);
+      else warnings.accept(difference + ": vectors from here on may differ in their last bits from those of one run");
     }
     if (!differences.isEmpty()) {
       throw new UnusableException("cannot resume " + output + ": " + String.join("; ", differences)
