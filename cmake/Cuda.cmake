@@ -17,6 +17,10 @@ if(E4J_CUDA AND CMAKE_CUDA_COMPILER)
     set(CMAKE_CUDA_ARCHITECTURES 80-real 89-real 90a-real 100-real 120)
   endif()
   enable_language(CUDA)
+  if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 knows none for nvcc
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+  endif()
   if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 13.0)
     set(E4J_CUDA_REASON "nvcc is ${CMAKE_CUDA_COMPILER_VERSION}, 13.0 or newer is needed")
   else()
@@ -29,21 +33,27 @@ else()
   message(STATUS "CUDA: libembed4j_cuda is not built (${E4J_CUDA_REASON})")
 endif()
 
-# Every .cu file under src/cuda.
+# Every .cu file under src/cuda, and what these plan on the host. A warning is an error, and so is a register that is spilled to
+# memory: cuda_spills_test shows that one stops the build.
 function(e4j_add_cuda_library)
   if(NOT E4J_CUDA_REASON STREQUAL "")
     return()
   endif()
   file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS src/cuda/*.cu)
-  add_library(embed4j_cuda SHARED ${cuda_sources} src/tensor/dtype.cpp src/base/status.cpp)
+  set(flags --Werror=all-warnings -Xptxas=-warn-spills)
+  add_library(embed4j_cuda SHARED ${cuda_sources} src/cuda/flash_attention/plan.cpp src/cuda/quant_matmul/plan.cpp
+              src/cuda/quant_matmul/pack.cpp src/tensor/dtype.cpp src/base/status.cpp)
   target_include_directories(embed4j_cuda PRIVATE include src)
-  target_compile_definitions(embed4j_cuda PRIVATE E4J_CUDA)
+  target_compile_definitions(embed4j_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:E4J_CUDA>)
   set_target_properties(embed4j_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static
                         CUDA_VISIBILITY_PRESET hidden LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/../cmake/embed4j_cuda.map)
   target_compile_options(embed4j_cuda PRIVATE
-    "$<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings;--threads=2;-Xptxas=-warn-spills;-Xcompiler=-Wall,-Wextra,-Wno-unused-parameter>")
+    "$<$<COMPILE_LANGUAGE:CUDA>:${flags};--threads=2;-Xcompiler=-Wall,-Wextra,-Wno-unused-parameter>")
   target_link_options(embed4j_cuda PRIVATE -static-libstdc++ -static-libgcc
-    -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/../cmake/embed4j_cuda.map)
+    -Wl,-z,defs -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/../cmake/embed4j_cuda.map)
+  add_test(NAME cuda_spills_test COMMAND ${CMAKE_CUDA_COMPILER} ${flags} -arch=sm_90a -cubin -o spills.cubin
+           ${CMAKE_CURRENT_SOURCE_DIR}/tests/spilling_kernel.cu)
+  set_tests_properties(cuda_spills_test PROPERTIES PASS_REGULAR_EXPRESSION "error *: Registers are spilled")
 endfunction()
 
 # What stands in for it, and for cuBLASLt, in tests on machines without a GPU.
