@@ -41,6 +41,9 @@ final class Main implements Runnable {
   @Option(names = "--list", description = "List the rows and stop.")
   private boolean list;
 
+  @Option(names = "--table", description = "Measure nothing; write the table and the plots anew from --out's results.json.")
+  private boolean table;
+
   @Option(names = "--types", split = ",", paramLabel = "TYPE", defaultValue = "bf16,q8_0,q4_k_m",
       description = "Weight types; default: ${DEFAULT-VALUE}.")
   private List<String> types;
@@ -72,8 +75,8 @@ final class Main implements Runnable {
       all.forEach(row -> System.out.printf("%-40s %s%n", row.id(), row.title()));
       return;
     }
-    List<Row> rows = all.stream().filter(this::isChosen).toList();
-    if (rows.isEmpty()) throw new IllegalArgumentException("no row matches " + chosen + "; --list shows them");
+    List<Row> rows = table ? List.of() : all.stream().filter(this::isChosen).toList();
+    if (!table && rows.isEmpty()) throw new IllegalArgumentException("no row matches " + chosen + "; --list shows them");
     Path directory = out != null ? out : home.resolve("bench/results").resolve(LocalDate.now() + "-" + machine);
     Results results = new Results(directory);
     // A run that is ended from outside leaves no process behind.
@@ -84,20 +87,26 @@ final class Main implements Runnable {
       for (Row row : rows) {
         settings.say(row.id() + ": " + row.title());
         try {
+          Neighbours neighbours = new Neighbours();
           Row.Outcome outcome = row.measure().take(bench);
-          results.put(row, outcome, thisRun());
+          results.put(row, outcome, thisRun().put("others_share", neighbours.share()));
           settings.say("%s = %.3f %s (%s)".formatted(row.id(), outcome.value(), row.unit(), outcome.says()));
         } catch (RuntimeException e) {
           failed.add(row.id());
           settings.say(row.id() + " failed: " + e.getMessage());
           bench.closeModel();
         }
-        Plots.write(results.rows(), directory);
-        results.writeTable(all.stream().map(Row::id).toList(), thisMachine());
+        write(results, all, directory);
       }
     }
+    if (table) write(results, all, directory);
     settings.say("written to " + directory);
     if (!failed.isEmpty()) throw new IllegalStateException("rows that failed: " + failed);
+  }
+
+  private static void write(Results results, List<Row> all, Path directory) {
+    Plots.write(results.rows(), directory);
+    results.writeTable(all.stream().map(Row::id).toList(), thisMachine());
   }
 
   private List<Row> rows() {
@@ -124,8 +133,7 @@ final class Main implements Runnable {
         + String.join(",", types) + " --runs " + runs;
     String commit = said("git", "-C", home.toString(), "rev-parse", "--short", "HEAD")
         + (said("git", "-C", home.toString(), "status", "--porcelain", "-uno", "--", "native", "java").isEmpty() ? "" : CHANGES);
-    return Child.JSON.createObjectNode().put("commit", commit).put("command", command).put("date", LocalDate.now().toString())
-        .put("load", said("cut", "-d ", "-f1", "/proc/loadavg"));
+    return Child.JSON.createObjectNode().put("commit", commit).put("command", command).put("date", LocalDate.now().toString());
   }
 
   private static String thisMachine() {

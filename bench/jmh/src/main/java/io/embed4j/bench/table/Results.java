@@ -16,6 +16,8 @@ import java.util.Locale;
  * rows not measured this time stay, with the commit they were measured at.
  */
 final class Results {
+  private static final double DISTURBED = 0.03; // of the processors' time
+
   private final Path directory;
   private final ObjectNode rows;
 
@@ -84,7 +86,7 @@ final class Results {
       JsonNode row = rows.get(id);
       if (row == null) continue;
       lines.add("| " + String.join(" | ", id, row.get("title").asText(), row.has("value") ? number(row, "value") : "-",
-          number(row, "gate"), number(row, "goal"), row.path("pass").asText(""), row.get("says").asText().replace("|", "/"),
+          number(row, "gate"), number(row, "goal"), row.path("pass").asText(""), row.get("says").asText().replace("|", "/") + disturbed(row),
           row.get("run").get("commit").asText()) + " |");
     }
     for (String type : List.of("bf16", "q8_0", "q4_k_m")) addPlot(lines, type + ", tokens/s against length", Plots.throughputName(type));
@@ -94,6 +96,11 @@ final class Results {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private static String disturbed(JsonNode row) {
+    double others = row.get("run").path("others_share").asDouble();
+    return others < DISTURBED ? "" : String.format(Locale.ROOT, "; **not quiet: %.0f %% of the processors went to others**", 100 * others);
   }
 
   private void addPlot(List<String> lines, String title, String file) {

@@ -35,16 +35,23 @@ class ResultsTest {
     new Results(folder).put(ROW, outcome(1.2, "aa"), run("one"));
     Results later = new Results(folder);
     later.put(new Row("peer", "a peer that aborts", "", Bound.least(1, 1.4), bench -> null),
-        new Outcome(Double.NaN, "aborted", Child.JSON.createObjectNode()), run("two"));
+        new Outcome(Double.NaN, "aborted", Child.JSON.createObjectNode()), run("two").put("others_share", 0.2));
     later.writeTable(List.of("query-q8_0", "peer", "not measured"), "a machine");
     List<String> table = Files.readAllLines(folder.resolve("table.md"));
     assertTrue(table.contains("| query-q8_0 | a query | 1.200 | 1.3 | 1.15 | gate | 90 ms; limit 80 ms | one |"), table.toString());
-    assertTrue(table.contains("| peer | a peer that aborts | - | 1 | 1.4 | none | aborted | two |"), table.toString());
+    assertTrue(table.contains("| peer | a peer that aborts | - | 1 | 1.4 | none | aborted; **not quiet: 20 % of the processors went to others** | two |"), table.toString());
     Plots.write(later.rows(), folder);
     assertTrue(Files.size(folder.resolve("latency.png")) > 1000);
     assertTrue(Files.size(folder.resolve("throughput-q8_0.png")) > 1000);
     later.writeTable(List.of("query-q8_0"), "a machine");
     assertTrue(Files.readString(folder.resolve("table.md")).contains("](throughput-q8_0.png)"));
+  }
+
+  @Test
+  void whatOthersTakeIsAShare() {
+    Neighbours neighbours = new Neighbours();
+    double share = neighbours.share();
+    assertTrue(share >= 0 && share <= 1, "share " + share);
   }
 
   @Test
