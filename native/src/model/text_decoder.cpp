@@ -10,14 +10,6 @@ namespace {
 
 constexpr char kArchitecture[] = "qwen2vl";
 
-int positive(const GgufFile& file, const std::string& key, int64_t limit) {
-  const int64_t v = file.integer(key);
-  if (v < 1 || v > limit)
-    fail(E4J_BAD_FORMAT, "%s: %s is %lld, expected 1 to %lld", file.path().c_str(), key.c_str(), static_cast<long long>(v),
-         static_cast<long long>(limit));
-  return static_cast<int>(v);
-}
-
 }  // namespace
 
 bool cancelled(const int32_t* cancel) noexcept {

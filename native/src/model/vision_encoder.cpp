@@ -19,14 +19,6 @@ Place patch_place(int p, int width, int merge) {
   return {unit / units_per_row * merge + inner / merge, unit % units_per_row * merge + inner % merge};
 }
 
-int positive(const GgufFile& file, const char* key, int64_t limit) {
-  const int64_t v = file.integer(key);
-  if (v < 1 || v > limit)
-    fail(E4J_BAD_FORMAT, "%s: %s is %lld, expected 1 to %lld", file.path().c_str(), key, static_cast<long long>(v),
-         static_cast<long long>(limit));
-  return static_cast<int>(v);
-}
-
 }  // namespace
 
 VisionConfig read_vision_config(const WeightFile& weights) {

@@ -19,6 +19,14 @@ std::vector<uint64_t> shape_of(const GgufTensor& t) {
 
 }  // namespace
 
+int positive(const GgufFile& file, const std::string& key, int64_t limit) {
+  const int64_t v = file.integer(key);
+  if (v < 1 || v > limit)
+    fail(E4J_BAD_FORMAT, "%s: %s is %lld, expected 1 to %lld", file.path().c_str(), key.c_str(), static_cast<long long>(v),
+         static_cast<long long>(limit));
+  return static_cast<int>(v);
+}
+
 const GgufTensor& WeightFile::tensor(const std::string& name, const std::vector<uint64_t>& shape) {
   const GgufTensor* t = file_->find_tensor(name);
   if (t == nullptr)

@@ -11,6 +11,9 @@
 
 namespace e4j {
 
+// A size that the file gives, 1 .. limit; fails with E4J_BAD_FORMAT otherwise.
+int positive(const GgufFile& file, const std::string& key, int64_t limit);
+
 // A GGUF file that is being taken apart. Dims are written as the shape of the array: {out_features, in_features}.
 class WeightFile {
  public:
