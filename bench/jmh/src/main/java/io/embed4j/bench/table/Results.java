@@ -16,7 +16,7 @@ import java.util.Locale;
  * rows not measured this time stay, with the commit they were measured at.
  */
 final class Results {
-  private static final double DISTURBED = 0.03; // of the processors' time
+  private static final double DISTURBED = 0.05; // of the processors' time
 
   private final Path directory;
   private final ObjectNode rows;

@@ -14,6 +14,7 @@ import java.util.Map;
 final class TextRows {
   private static final int BASE = 512;
   private static final int QUERY = 16;
+  private static final int QUERIES = 5; // in a round
   private static final int CONTEXT = 32_768;
   private static final int PATCHES = 3072;
   private static final int MIXED_TEXTS = 12;
@@ -65,22 +66,18 @@ final class TextRows {
     OpenModel model = bench.model(type);
     model.text(BASE);
     Samples seconds = new Samples();
-    Samples peaks = new Samples();
-    Samples shares = new Samples();
     JsonNode answer = null;
     for (int i = 0; i < bench.settings.runs(); i++) {
-      double before = bench.peak(type);
+      bench.peak(type);
       answer = model.text(BASE);
-      double peak = Math.max(before, bench.peak(type));
       seconds.add(answer.get("seconds").asDouble());
-      peaks.add(peak);
-      shares.add(model.cost().text(BASE) / answer.get("seconds").asDouble() / peak);
     }
+    double peak = bench.peak(type);
     ObjectNode details = throughput(model, answer, type, BASE, seconds.median())
-        .put("gop_per_token", model.cost().text(BASE) / BASE / 1e9);
+        .put("gop_per_token", model.cost().text(BASE) / BASE / 1e9).put("peak_per_s", peak);
     seconds.putInto(details, "seconds");
-    peaks.putInto(details, "peak_per_s");
-    return new Outcome(shares.median(), "%.1f tokens/s; peak %.0f G/s".formatted(BASE / seconds.median(), peaks.median() / 1e9), details);
+    return new Outcome(model.cost().text(BASE) / seconds.median() / peak,
+        "%.1f tokens/s; peak %.0f G/s".formatted(BASE / seconds.median(), peak / 1e9), details);
   }
 
   private static Outcome againstQ8(Bench bench) {
@@ -109,25 +106,19 @@ final class TextRows {
     OpenModel model = bench.model(type);
     for (int i = 0; i < 3; i++) model.text(QUERY);
     Samples seconds = new Samples();
-    Samples ratios = new Samples();
     JsonNode answer = null;
     double limit = 0;
     for (int i = 0; i < bench.settings.runs(); i++) {
-      double memory = model.cost().bytes() / bench.readRate();
-      double compute = model.cost().text(QUERY) / bench.peak(type);
-      limit = Math.max(memory, compute);
-      Samples some = new Samples();
-      for (int j = 0; j < 5; j++) {
+      limit = Math.max(model.cost().bytes() / bench.readRate(), model.cost().text(QUERY) / bench.peak(type));
+      for (int j = 0; j < QUERIES; j++) {
         answer = model.text(QUERY);
-        some.add(answer.get("seconds").asDouble());
         seconds.add(answer.get("seconds").asDouble());
       }
-      ratios.add(some.median() / limit);
     }
-    ObjectNode details = throughput(model, answer, type, QUERY, seconds.median()).put("limit_seconds", limit).put("p50_ms", 1e3 * seconds.median())
-        .put("p99_ms", 1e3 * seconds.quantile(0.99));
+    ObjectNode details = throughput(model, answer, type, QUERY, seconds.median()).put("limit_seconds", limit)
+        .put("p50_ms", 1e3 * seconds.median()).put("p99_ms", 1e3 * seconds.quantile(0.99));
     seconds.putInto(details, "seconds");
-    return new Outcome(ratios.median(), "%.0f ms; limit %.0f ms".formatted(1e3 * seconds.median(), 1e3 * limit), details);
+    return new Outcome(seconds.median() / limit, "%.0f ms; limit %.0f ms".formatted(1e3 * seconds.median(), 1e3 * limit), details);
   }
 
   private static Outcome longText(Bench bench, String type, int tokens) {
@@ -135,21 +126,24 @@ final class TextRows {
     model.text(BASE);
     Samples base = new Samples();
     Samples seconds = new Samples();
-    Samples ratios = new Samples();
     JsonNode answer;
+    double limit;
+    double baseLimit;
     do {
-      double before = limit(bench, model.cost(), type, BASE) / model.text(BASE).get("seconds").asDouble();
+      base.add(model.text(BASE).get("seconds").asDouble());
+      limit = limit(bench, model.cost(), type, tokens);
       answer = model.text(tokens);
-      double share = limit(bench, model.cost(), type, tokens) / answer.get("seconds").asDouble();
-      double after = limit(bench, model.cost(), type, BASE) / model.text(BASE).get("seconds").asDouble();
-      base.add((before + after) / 2);
       seconds.add(answer.get("seconds").asDouble());
-      ratios.add(share / base.quantile(0.5));
+      baseLimit = limit(bench, model.cost(), type, BASE);
+      base.add(model.text(BASE).get("seconds").asDouble());
     } while (seconds.size() < bench.settings.runsOf(seconds.median()));
-    ObjectNode details = throughput(model, answer, type, tokens, seconds.median()).put("share_at_512", base.median());
+    double share = limit / seconds.median();
+    double baseShare = baseLimit / base.median();
+    ObjectNode details = throughput(model, answer, type, tokens, seconds.median()).put("share", share).put("share_at_512", baseShare);
     seconds.putInto(details, "seconds");
-    return new Outcome(ratios.median(),
-        "%.1f tokens/s; %.2f of the limit at 512".formatted(tokens / seconds.median(), base.median()), details);
+    base.putInto(details, "seconds_at_512");
+    return new Outcome(share / baseShare, "%.1f tokens/s; %.2f of the limit, %.2f at 512".formatted(tokens / seconds.median(),
+        share, baseShare), details);
   }
 
   private static Outcome context(Bench bench, String type) {
@@ -173,16 +167,16 @@ final class TextRows {
     double matrices = Cost.visionMatrices(PATCHES, hidden) + model.cost().matrices() * tokens;
     double attention = Cost.visionAttention(PATCHES) + model.cost().attention(tokens);
     Samples seconds = new Samples();
-    Samples shares = new Samples();
+    double limit;
     do {
-      double limit = matrices / bench.peak(type) + attention / bench.peak("bf16");
       answer = model.child().ask("page");
       seconds.add(answer.get("seconds").asDouble());
-      shares.add(limit / answer.get("seconds").asDouble());
+      limit = matrices / bench.peak(type) + attention / bench.peak("bf16");
     } while (seconds.size() < bench.settings.runsOf(seconds.median()));
     ObjectNode details = details(model, answer).put("tera_operations", (matrices + attention) / 1e12).put("tokens", tokens);
     seconds.putInto(details, "seconds");
-    return new Outcome(shares.median(), "%.1f s a page, %.2f T operations".formatted(seconds.median(), (matrices + attention) / 1e12), details);
+    return new Outcome(limit / seconds.median(),
+        "%.1f s a page; limit %.1f s, %.2f T operations".formatted(seconds.median(), limit, (matrices + attention) / 1e12), details);
   }
 
   private static Outcome mixed(Bench bench, String type) {
