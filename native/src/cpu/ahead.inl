@@ -26,6 +26,15 @@ class Fetch {
   size_t share_, at_;
 };
 
+// The rows of the next row tile lie in the second-level cache: in step i of a tile, value a[k] of each of them, and row i
+// of their results, a line per panel. Beyond the last row it is only a hint for nothing.
+template <int kRows, int kPanels, class Value>
+inline void fetch_next_rows(const Value* a, size_t a_stride, int k, const float* c, size_t c_stride, int i) noexcept {
+  for (int m = kRows; m < 2 * kRows; ++m) __builtin_prefetch(a + static_cast<size_t>(m) * a_stride + k, 0, 3);
+  if (i >= kRows) return;
+  for (int p = 0; p < kPanels; ++p) __builtin_prefetch(c + static_cast<size_t>(kRows + i) * c_stride + p * kPanelRows, 1, 3);
+}
+
 inline void drop_panels(Ahead& ahead, int n) noexcept {
   for (int p = 0; p + n < kMaxPanels; ++p) ahead.data[p] = ahead.data[p + n];
 }

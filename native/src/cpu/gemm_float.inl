@@ -24,7 +24,10 @@ inline void float_tile(const GemmTile& t, int row) noexcept {
   constexpr int kSlice = 16 * Step::kValues;
   Fetch<kPanels> fetch(t.ahead, t.m, kRows, (t.k + kSlice - 1) / kSlice, row);
   for (int k = 0; k < t.k; k += Step::kValues) {
-    if (k % kSlice == 0) fetch.step();
+    if (k % kSlice == 0) {
+      fetch.step();
+      fetch_next_rows<kRows, kPanels>(a, a_stride, 0, c, t.c_stride, k / kSlice);
+    }
     typename Step::Operand weights[kPanels * kVectors];
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p)

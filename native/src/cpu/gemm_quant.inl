@@ -25,6 +25,7 @@ inline void quant_tile(const QuantTile& t, int row) noexcept {
   Fetch<kPanels> fetch(t.ahead, t.m, kRows, t.groups, row);
   for (int g = 0; g < t.groups; ++g) {
     fetch.step();
+    fetch_next_rows<kRows, kPanels>(a, t.a_stride, g * kGroup, c, t.c_stride, g);
     typename Dot::Sum dots[kRows][kN];
 #pragma GCC unroll 8
     for (int v = 0; v < kN; ++v) {
