@@ -1,6 +1,6 @@
 # libembed4j_cuda: a library of its own, built where nvcc is and loaded only when a model is opened on a GPU.
 include(CheckLanguage)
-option(E4J_CUDA "build libembed4j_cuda where nvcc is found" OFF)
+option(E4J_CUDA "build libembed4j_cuda where nvcc is found" ON)
 set(E4J_CUDA_REASON "switched off by E4J_CUDA")
 if(E4J_SANITIZE)
   set(E4J_CUDA OFF)

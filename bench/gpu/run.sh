@@ -50,7 +50,7 @@ export EMBED4J_CUDA_LIBRARY="$build/libembed4j_cuda.so"
 
 jobs=$(nproc)
 step "Build for sm_$architecture" 150 bash -eo pipefail -c "
-  cmake -S '$root/native' -B '$build' -DCMAKE_BUILD_TYPE=Release -DE4J_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=$architecture | grep -E 'CUDA|compiler ident'
+  cmake -S '$root/native' -B '$build' -DCMAKE_BUILD_TYPE=Release -DCMAKE_CUDA_ARCHITECTURES=$architecture | grep -E 'CUDA|compiler ident'
   cmake --build '$build' --parallel $jobs -t embed4j embed4j_cuda cuda_device_test cuda_backend_test cuda_attention_bench 2>&1 | tail -n 3"
 [ -f "$EMBED4J_CUDA_LIBRARY" ] || { say "" "libembed4j_cuda.so was not built"; exit 1; }
 step "Every kernel against its plain form" 45 "$build/cuda_device_test"
