@@ -11,7 +11,7 @@ constexpr char kLibrary[] = "libembed4j_cuda.so";
 
 LibraryPlaces places(const std::string& library) {
   LibraryPlaces p{kLibrary, {}, "Add io.embed4j:embed4j-natives with the classifier linux-x86_64-cuda to the class path, or set "
-                                "EMBED4J_CUDA_LIBRARY to its path. It is built with nvcc 13 and -DE4J_CUDA=ON."};
+                                "EMBED4J_CUDA_LIBRARY to its path. A build with nvcc 13 makes it."};
   const char* variable = std::getenv("EMBED4J_CUDA_LIBRARY");
   if (variable != nullptr && *variable != 0) {
     p.paths = {variable};

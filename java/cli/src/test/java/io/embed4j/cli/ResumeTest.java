@@ -111,18 +111,25 @@ class ResumeTest {
   void ctrlCFinishesTheBatchAndSaysHowToGoOn() throws Exception {
     embed("corpus.jsonl", "whole.jsonl", 1);
     for (int signals : new int[] {1, 2}) {
-      Process process = start(arguments("corpus.jsonl", "stopped.jsonl", new String[] {"--overwrite", "--sync", "0.02",
-          "--threads", "1"}));
-      Path progress = folder.resolve("stopped.jsonl.progress");
-      while (process.isAlive() && (!Files.exists(progress) || Files.size(progress) < 2200)) Thread.sleep(1);
-      for (int i = 0; i < signals; i++) new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
-      assertTrue(process.waitFor(60, TimeUnit.SECONDS));
+      Process process = interrupted(signals);
+      for (int i = 0; i < 9 && process.exitValue() == 1; i++) process = interrupted(signals); // the end came first
       assertEquals(130, process.exitValue());
       String err = new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
       if (signals == 1) assertTrue(err.contains("--resume to go on") && err.contains("items/s"), err);
       embed("corpus.jsonl", "stopped.jsonl", 1, "--resume");
       assertSameFiles("whole.jsonl", "stopped.jsonl");
     }
+  }
+
+  /** A job, ended, that got so many signals on its way, or after its end when the machine was busy elsewhere. */
+  private static Process interrupted(int signals) throws Exception {
+    Process process = start(arguments("corpus.jsonl", "stopped.jsonl", new String[] {"--overwrite", "--sync", "0.02",
+        "--threads", "1"}));
+    Path progress = folder.resolve("stopped.jsonl.progress");
+    while (process.isAlive() && (!Files.exists(progress) || Files.size(progress) < 2200)) Thread.sleep(1);
+    for (int i = 0; i < signals; i++) new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+    assertTrue(process.waitFor(60, TimeUnit.SECONDS));
+    return process;
   }
 
   /** A file size limit of the shell stands in for the disk: the same error from the same call, without being root. */
