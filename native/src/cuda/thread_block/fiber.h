@@ -9,17 +9,6 @@
 #include <functional>
 #include <memory>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define E4J_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define E4J_ASAN 1
-#endif
-#endif
-#if defined(E4J_ASAN)
-#include <sanitizer/common_interface_defs.h>
-#endif
-
 namespace e4j::cuda {
 
 class Fiber {
@@ -32,25 +21,11 @@ class Fiber {
   }
   // Runs until the body suspends or ends.
   void resume() {
-#if defined(E4J_ASAN)
-    void* fake = nullptr;
-    __sanitizer_start_switch_fiber(&fake, stack_.get(), kStackBytes);
-#endif
     if (_setjmp(caller_) == 0) fresh_ ? enter() : _longjmp(own_, 1);
-#if defined(E4J_ASAN)
-    __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
-#endif
   }
   // Called by the body: back to who resumed it.
   void suspend() {
-#if defined(E4J_ASAN)
-    void* fake = nullptr;
-    __sanitizer_start_switch_fiber(&fake, caller_stack_, caller_bytes_);
-#endif
     if (_setjmp(own_) == 0) _longjmp(caller_, 1);
-#if defined(E4J_ASAN)
-    __sanitizer_finish_switch_fiber(fake, &caller_stack_, &caller_bytes_);
-#endif
   }
 
  private:
@@ -70,13 +45,7 @@ class Fiber {
   }
   static void main(int high, int low) {
     Fiber& fiber = *reinterpret_cast<Fiber*>(static_cast<uintptr_t>(static_cast<uint32_t>(high)) << 32 | static_cast<uint32_t>(low));
-#if defined(E4J_ASAN)
-    __sanitizer_finish_switch_fiber(nullptr, &fiber.caller_stack_, &fiber.caller_bytes_);
-#endif
     fiber.body_();
-#if defined(E4J_ASAN)
-    __sanitizer_start_switch_fiber(nullptr, fiber.caller_stack_, fiber.caller_bytes_);
-#endif
     _longjmp(fiber.caller_, 1);
   }
 
@@ -84,10 +53,6 @@ class Fiber {
   std::unique_ptr<std::byte[]> stack_;
   bool fresh_ = false;
   jmp_buf own_, caller_;  // _setjmp, unlike swapcontext, makes no system call
-#if defined(E4J_ASAN)
-  const void* caller_stack_ = nullptr;
-  size_t caller_bytes_ = 0;
-#endif
 };
 
 }  // namespace e4j::cuda
