@@ -1,6 +1,7 @@
 // AVX-512 F/BW/DQ/VL: 512-bit float products. 8-bit dots stay with the avx2 tier (there is no 512-bit sign instruction).
 #include <immintrin.h>
 
+#include "cpu/avx512/vector.h"
 #include "cpu/kernels.h"
 #include "cpu/packed_matrix.h"
 
@@ -14,14 +15,6 @@ constexpr int kLanes = 16;
 
 namespace {
 
-struct Vector {
-  static constexpr int kLanes = 16;
-  __m512 v;
-  static Vector zero() noexcept { return {_mm512_setzero_ps()}; }
-  static Vector load(const float* p) noexcept { return {_mm512_loadu_ps(p)}; }
-  static void store(float* p, Vector x) noexcept { _mm512_storeu_ps(p, x.v); }
-};
-
 struct F32Step {
   using Weight = float;
   using Activation = float;
@@ -29,7 +22,7 @@ struct F32Step {
   static constexpr int kValues = 1;
   static __m512 weights(const float* w) noexcept { return _mm512_loadu_ps(w); }
   static __m512 broadcast(const float* a) noexcept { return _mm512_set1_ps(*a); }
-  static void madd(Vector& s, __m512 w, __m512 a) noexcept { s.v = _mm512_fmadd_ps(a, w, s.v); }
+  static void madd(Vector512& s, __m512 w, __m512 a) noexcept { s.v = _mm512_fmadd_ps(a, w, s.v); }
 };
 
 struct F16Step : F32Step {
@@ -57,7 +50,7 @@ struct Bf16Step {
     __builtin_memcpy(&pair, a, 4);
     return split_pair(_mm512_set1_epi32(pair));
   }
-  static void madd(Vector& s, const Pair& w, const Pair& a) noexcept {
+  static void madd(Vector512& s, const Pair& w, const Pair& a) noexcept {
     s.v = _mm512_fmadd_ps(a.even, w.even, s.v);
     s.v = _mm512_fmadd_ps(a.odd, w.odd, s.v);
   }
@@ -83,9 +76,9 @@ void overlay(Kernels& k) noexcept {
   k.tier = "avx512";
   overlay_elementwise(k);
   overlay_expand(k);
-  k.gemm_f32 = gemm_float<Vector, F32Step, 6, 4>;
-  k.gemm_f16 = gemm_float<Vector, F16Step, 6, 4>;
-  k.gemm_bf16 = gemm_float<Vector, Bf16Step, 5, 3>;
+  k.gemm_f32 = gemm_float<Vector512, F32Step, 6, 4>;
+  k.gemm_f16 = gemm_float<Vector512, F16Step, 6, 4>;
+  k.gemm_bf16 = gemm_float<Vector512, Bf16Step, 5, 3>;
   k.max_rows = max_rows;
   k.expand_bits = expand_bits;
 }

@@ -1,6 +1,7 @@
 // AVX-512 BF16: VDPBF16PS, a pair of bf16 products into each 32-bit lane.
 #include <immintrin.h>
 
+#include "cpu/avx512/vector.h"
 #include "cpu/kernels.h"
 
 namespace e4j::cpu::avx512_bf16 {
@@ -8,14 +9,6 @@ namespace e4j::cpu::avx512_bf16 {
 #include "cpu/gemm_float.inl"
 
 namespace {
-
-struct Vector {
-  static constexpr int kLanes = 16;
-  __m512 v;
-  static Vector zero() noexcept { return {_mm512_setzero_ps()}; }
-  static Vector load(const float* p) noexcept { return {_mm512_loadu_ps(p)}; }
-  static void store(float* p, Vector x) noexcept { _mm512_storeu_ps(p, x.v); }
-};
 
 struct DotStep {
   using Weight = uint16_t;
@@ -30,14 +23,14 @@ struct DotStep {
     __builtin_memcpy(&pair, a, 4);
     return {reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair))};
   }
-  static void madd(Vector& s, const Operand& w, const Operand& a) noexcept { s.v = _mm512_dpbf16_ps(s.v, a.value, w.value); }
+  static void madd(Vector512& s, const Operand& w, const Operand& a) noexcept { s.v = _mm512_dpbf16_ps(s.v, a.value, w.value); }
 };
 
 }  // namespace
 
 void overlay(Kernels& k) noexcept {
   k.tier = "avx512_bf16";
-  k.gemm_bf16 = gemm_float<Vector, DotStep, 6, 4>;
+  k.gemm_bf16 = gemm_float<Vector512, DotStep, 6, 4>;
 }
 
 }  // namespace e4j::cpu::avx512_bf16
