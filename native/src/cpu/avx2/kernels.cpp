@@ -1,6 +1,7 @@
 // AVX2 + FMA + F16C: 256-bit float and 8-bit products; 8-bit dots by maddubs on |weight| and sign-carrying activations.
 #include <immintrin.h>
 
+#include "cpu/avx2/dot.h"
 #include "cpu/kernels.h"
 #include "cpu/packed_matrix.h"
 
@@ -67,19 +68,9 @@ struct Bf16Step {
 };
 
 // |w| <= 128 and |a| <= 127, so a pair of products stays below 2^15: maddubs does not saturate.
-struct MaddubsDot {
-  static constexpr int kLanes = 8;
-  using Sum = __m256i;
-  using Activations = __m256i;
-  using Floats = __m256;
-  struct Weights {
-    __m256i value;
-  };
-  static Weights weights(const int8_t* q) noexcept { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(q))}; }
+struct MaddubsDot : Dot256 {
   static __m256i activations(const uint8_t* a) noexcept {
-    int four;
-    __builtin_memcpy(&four, a, 4);
-    return _mm256_xor_si256(_mm256_set1_epi32(four), _mm256_set1_epi8(static_cast<char>(0x80)));
+    return _mm256_xor_si256(four_activations(a), _mm256_set1_epi8(static_cast<char>(0x80)));
   }
   static void dot(__m256i& s, const Weights& w, __m256i a) noexcept {
     const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w.value), _mm256_sign_epi8(a, w.value));
@@ -87,14 +78,6 @@ struct MaddubsDot {
   }
   // The activations' +128 was taken off above, so there is nothing to undo.
   static __m256i load(const int32_t*) noexcept { return _mm256_setzero_si256(); }
-  static __m256 to_float(__m256i s) noexcept { return _mm256_cvtepi32_ps(s); }
-  static __m256 zero_floats() noexcept { return _mm256_setzero_ps(); }
-  static __m256 load_floats(const float* p) noexcept { return _mm256_loadu_ps(p); }
-  static void store_floats(float* p, __m256 x) noexcept { _mm256_storeu_ps(p, x); }
-  static __m256 broadcast(float x) noexcept { return _mm256_set1_ps(x); }
-  static __m256 mul(__m256 a, __m256 b) noexcept { return _mm256_mul_ps(a, b); }
-  static __m256 fma(__m256 a, __m256 b, __m256 c) noexcept { return _mm256_fmadd_ps(a, b, c); }
-  static __m256 fnma(__m256 a, __m256 b, __m256 c) noexcept { return _mm256_fnmadd_ps(a, b, c); }
 };
 
 // As above with the parts exchanged, since here the activations are the ones that may be -128: |a| <= 128 and |w| <= 127.
