@@ -185,13 +185,16 @@ class MatmulLoop {
     const int64_t at = ((static_cast<int64_t>(split) * blocks + block_index()) * T::kWarpsN + warp_n()) * T::kFragments + fragment;
     return reinterpret_cast<Floats4*>(static_cast<std::byte*>(call_.workspace) + kPartialsAt) + at * kWarpSize + lane();
   }
-  // The block that is last to finish its part of K adds the parts up, in their order.
+  // The block that is last to finish its part of K adds the parts up, in their order, so that the sum does not depend on which
+  // block that is. Why it sees them all (PTX ISA, memory consistency model): a block's stores of its part come before the first
+  // barrier, that before thread 0's count, which releases at the device's scope what came before it. The counts of one counter
+  // are a chain of read-modify-writes, so the last one acquires what every earlier one released; the second barrier passes that on
+  // to the block's other threads, whose loads bypass L1 (load_global). Nobody else counts until the stream's next kernel, which
+  // comes after the reset.
   E4J_DEVICE void add_splits() {
-    see_globally();
     sync_threads();
     uint32_t* counter = static_cast<uint32_t*>(call_.workspace) + block_index();
     if (!sync_threads_or(thread() == 0 && count_globally(counter) == static_cast<uint32_t>(call_.splits - 1))) return;
-    see_globally();
     each_own_fragment([this](int fragment) {
       Floats4 sum{};
       for (int split = 0; split < call_.splits; ++split) {
@@ -215,7 +218,9 @@ class MatmulLoop {
       const int64_t at = row * call_.y_stride + col;
       Floats2 y{{sum.v[2 * half] + bias.v[0], sum.v[2 * half + 1] + bias.v[1]}};
       if (call_.y_bf16 != nullptr) {
-        *reinterpret_cast<uint32_t*>(call_.y_bf16 + at) = pack_bf16(y.v[0], y.v[1]);
+        auto* pair = reinterpret_cast<uint32_t*>(call_.y_bf16 + at);
+        if (call_.accumulate) y = {{low_bf16(*pair) + y.v[0], high_bf16(*pair) + y.v[1]}};
+        *pair = pack_bf16(y.v[0], y.v[1]);
         continue;
       }
       auto* to = reinterpret_cast<Floats2*>(call_.y_f32 + at);

@@ -39,8 +39,10 @@ struct Matmul {
   float* y_f32;           // [m][y_stride], y_stride even: one of the two, the other null
   uint16_t* y_bf16;
   int64_t y_stride;
-  bool accumulate;        // y_f32 += instead of =
+  bool accumulate;        // y += instead of =
   void* workspace;        // [kMatmulWorkspaceBytes]
+
+  bool operator==(const Matmul&) const = default;
 };
 
 #if defined(E4J_CUDA)

@@ -206,12 +206,17 @@ TEST(results_are_stored_with_bias_added_or_rounded) {
     call.y_bf16 = rounded.data();
     call.accumulate = false;
     run(call, 4);
+    std::vector<uint16_t> twice = rounded;
+    call.y_bf16 = twice.data();
+    call.accumulate = true;
+    run(call, 4);
     for (int r = 0; r < m; ++r)
       for (int c = 0; c < stride; ++c) {
         const auto at = static_cast<size_t>(r * stride + c);
         const float y = c < n ? plain[static_cast<size_t>(r * n + c)] + bias[static_cast<size_t>(c)] : 0;
         CHECK_EQ(sum[at], c < n ? old[at] + y : old[at]);  // between the rows nothing is written
         CHECK_EQ(rounded[at], c < n ? f32_to_bf16(y) : uint16_t{0x1234});
+        CHECK_EQ(twice[at], c < n ? f32_to_bf16(bf16_to_f32(rounded[at]) + y) : uint16_t{0x1234});
       }
   }
 }

@@ -375,7 +375,6 @@ inline float shuffle_xor(float v, int mask) {
 
 // Blocks run one after the other here.
 inline uint32_t count_globally(uint32_t* counter) { return (*counter)++; }
-inline void see_globally() {}
 inline Floats4 load_global(const Floats4* from) { return *from; }
 
 template <class T>

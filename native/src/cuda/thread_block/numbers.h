@@ -19,6 +19,10 @@ E4J_HOST_DEVICE float half_to_float(uint32_t bits) {
 #endif
 }
 
+// The halves of a pair of bf16.
+E4J_HOST_DEVICE float low_bf16(uint32_t pair) { return __builtin_bit_cast(float, pair << 16); }
+E4J_HOST_DEVICE float high_bf16(uint32_t pair) { return __builtin_bit_cast(float, pair & 0xffff0000u); }
+
 // Byte i of a word, as a number: 2^23 + byte is what the byte makes of the bits of 2^23.
 E4J_HOST_DEVICE float byte_to_float(uint32_t word, int i) {
 #if defined(__CUDA_ARCH__)

@@ -10,7 +10,7 @@
 //   load_shared_16(at), store_shared_4(at, v)  the whole warp at once
 //   mma(d, a, b0, b1)                          d[16][8] += a[16][16] b[16][8], bf16 in, float32 out
 //   shuffle_xor(v, mask)
-//   count_globally(p), see_globally()          (*p)++ after, other blocks' stores before it visible to this thread's later loads
+//   count_globally(p)                          (*p)++; what came before it in any thread that counted is seen by what comes after
 //   load_global(p)                             16 bytes that another block may have stored
 //   exp2(x), maximum(x, y), pack_bf16(low, high)
 //   opaque(x)                                  x; what depends on it is computed where it stands, not kept in registers around a loop

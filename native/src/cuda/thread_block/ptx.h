@@ -63,10 +63,11 @@ E4J_DEVICE void mma(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t
 E4J_DEVICE float shuffle_xor(float v, int mask) { return __shfl_xor_sync(0xffffffffu, v, mask); }
 
 E4J_DEVICE uint32_t count_globally(uint32_t* counter) {
-  __threadfence();
-  return atomicAdd(counter, 1u);
+  __threadfence();  // with the atomic operation after it: a release
+  const uint32_t before = atomicAdd(counter, 1u);
+  __threadfence();  // with the one before it: an acquire
+  return before;
 }
-E4J_DEVICE void see_globally() { __threadfence(); }
 E4J_DEVICE Floats4 load_global(const Floats4* from) {
   const float4 v = __ldcg(reinterpret_cast<const float4*>(from));
   return {{v.x, v.y, v.z, v.w}};
