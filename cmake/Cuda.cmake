@@ -58,7 +58,8 @@ endfunction()
 
 # What stands in for it, and for cuBLASLt, in tests on machines without a GPU.
 function(e4j_add_emulated_cuda)
-  add_library(emulated_cuda SHARED src/cuda/emulated/device.cpp)
+  set(device src/cuda/emulated/device.cpp src/cuda/emulated/kernels.cpp)
+  add_library(emulated_cuda SHARED ${device})
   target_link_libraries(emulated_cuda PRIVATE embed4j_objects)
   add_library(emulated_cublas_lt SHARED src/cuda/emulated/cublas_lt.cpp)
   target_include_directories(emulated_cublas_lt PRIVATE src)
@@ -68,8 +69,8 @@ function(e4j_add_emulated_cuda)
   target_compile_definitions(device_choice_test PRIVATE EMULATED_CUDA_LIBRARY="$<TARGET_FILE:emulated_cuda>"
                              EMULATED_CUBLASLT_LIBRARY="$<TARGET_FILE:emulated_cublas_lt>")
   add_dependencies(device_choice_test emulated_cuda emulated_cublas_lt)
-  target_sources(cuda_device_test PRIVATE src/cuda/emulated/device.cpp)
-  foreach(test cublas_lt_test cuda_backend_test cuda_device_test)
+  target_sources(cuda_device_test PRIVATE ${device})
+  foreach(test call_queue_test cublas_lt_test cuda_backend_test cuda_device_test)
     add_dependencies(${test} emulated_cuda emulated_cublas_lt)
     set_tests_properties(${test} PROPERTIES ENVIRONMENT
       "EMBED4J_CUDA_LIBRARY=$<TARGET_FILE:emulated_cuda>;EMBED4J_CUBLASLT_LIBRARY=$<TARGET_FILE:emulated_cublas_lt>")

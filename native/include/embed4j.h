@@ -135,9 +135,13 @@ typedef struct e4j_model_params {
     int32_t num_adapters;
     int32_t reserved;
     /* A caller whose struct ends here (struct_size 48) gets what NULL means below. */
-    const char* device;            /* "cpu"; "cuda" or "cuda:N"; "auto": cuda:0, or the CPU where that is not possible. NULL: cpu */
+    const char* device;            /* "cpu"; "cuda" or "cuda:N"; "cuda:all": the model on every GPU, sessions spread over them; "auto":
+                                      cuda:0, or the CPU where that is not possible. NULL: cpu */
     const char* cuda_library;      /* of libembed4j_cuda; NULL: beside this library, or where the system finds it */
     const char* cublas_lt_library; /* of NVIDIA's libcublasLt; NULL: where the system finds it */
+    const char* precision;         /* "model": no product is coarser than the files' weights and bf16. "fp8": the text decoder's
+                                      products in 8-bit floating point, from compute capability 8.9 on; then "auto" is "cuda".
+                                      NULL: model */
 } e4j_model_params;
 
 typedef struct e4j_model_info {
@@ -153,6 +157,8 @@ typedef struct e4j_model_info {
     /* Not written for a caller whose struct ends here (struct_size 64). */
     char device[256];      /* what it runs on, in words */
     char device_note[1280]; /* with "auto": why that is not a GPU; else empty */
+    int32_t num_devices;    /* that sessions are spread over */
+    int32_t reserved;
 } e4j_model_info;
 
 /* E4J_BAD_FORMAT names the tensor or key with what was found and what was expected, E4J_DEVICE_UNAVAILABLE what was looked for

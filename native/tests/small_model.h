@@ -110,10 +110,11 @@ struct Model {
   e4j_session* session = nullptr;
   e4j_error error{sizeof(e4j_error), 0, {}};
 
-  explicit Model(const Files& files, bool adapter = true, bool multivector = true, int threads = 2, const char* device = nullptr) {
+  explicit Model(const Files& files, bool adapter = true, bool multivector = true, int threads = 2, const char* device = nullptr,
+                 const char* precision = nullptr) {
     const char* adapters[] = {files.adapter.c_str()};
     e4j_model_params p{sizeof p, threads, files.text.c_str(), nullptr, multivector ? files.multivector.c_str() : nullptr, adapters,
-                       adapter ? 1 : 0, 0, device, nullptr, nullptr};
+                       adapter ? 1 : 0, 0, device, nullptr, nullptr, precision};
     check(e4j_model_open(&p, &model, &error), error);
     check(e4j_session_open(model, &session, &error), error);
   }

@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <optional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
 
 #include "api/device_choice.h"
 #include "api/guard.h"
@@ -13,12 +16,50 @@
 using namespace e4j;
 
 struct e4j_model {
-  std::optional<Model> model;
+  struct Replica {
+    Model model;
+    int sessions = 0;  // open now
+    Replica(const ModelPaths& paths, std::unique_ptr<Backend> backend, int threads) : model(paths, std::move(backend), threads) {}
+  };
+  std::vector<std::unique_ptr<Replica>> replicas;  // one per device, the same weights
+  std::mutex mutex;                                // of their counts
   std::string device_note;
+
+  const Model& first() const { return replicas.front()->model; }
+  // The replica with the fewest sessions, which has one more now.
+  Replica& take() {
+    std::lock_guard lock(mutex);
+    Replica& least = **std::min_element(replicas.begin(), replicas.end(), [](const auto& a, const auto& b) { return a->sessions < b->sessions; });
+    ++least.sessions;
+    return least;
+  }
+  void give_back(Replica& replica) {
+    std::lock_guard lock(mutex);
+    --replica.sessions;
+  }
 };
 
+namespace {
+
+// A place at a replica, as long as the object lives.
+class Place {
+ public:
+  explicit Place(e4j_model& model) : model_(model), replica_(model.take()) {}
+  ~Place() { model_.give_back(replica_); }
+  Place(const Place&) = delete;
+  Model& model() const { return replica_.model; }
+
+ private:
+  e4j_model& model_;
+  e4j_model::Replica& replica_;
+};
+
+}  // namespace
+
 struct e4j_session {
+  Place place;
   Session session;
+  explicit e4j_session(e4j_model& model) : place(model), session(place.model()) {}
 };
 
 namespace {
@@ -60,10 +101,15 @@ extern "C" e4j_status e4j_model_open(const e4j_model_params* given, e4j_model** 
     const int threads = params->num_threads > 0 ? params->num_threads : usable_processors();
     const auto text = [](const char* path) { return std::string(path != nullptr ? path : ""); };
     auto model = std::make_unique<e4j_model>();
+    DeviceChoice choice = parse_device(params->device);
+    const bool fp8 = parse_precision(params->precision, choice);
     model->device_note = with_device(
-        parse_device(params->device), [&] { return cpu::make_cpu_backend(threads); },
-        [&](int index) { return cuda::make_cuda_backend({index, text(params->cuda_library), text(params->cublas_lt_library)}); },
-        [&](std::unique_ptr<Backend> backend) { model->model.emplace(paths, std::move(backend), threads); });
+        choice, [&] { return cpu::make_cpu_backend(threads); },
+        [&](int index) { return cuda::make_cuda_backend({index, text(params->cuda_library), text(params->cublas_lt_library), fp8}); },
+        [&] { return cuda::count_cuda_devices(text(params->cuda_library)); },
+        [&](std::unique_ptr<Backend> backend) {
+          model->replicas.push_back(std::make_unique<e4j_model::Replica>(paths, std::move(backend), threads));
+        });
     *out = model.release();
   });
 }
@@ -74,8 +120,10 @@ extern "C" e4j_status e4j_model_get_info(const e4j_model* model, e4j_model_info*
   return guarded(error, [&] {
     check_handle(model, "model");
     const size_t size = check_grown_struct(out, offsetof(e4j_model_info, device), "out");
-    e4j_model_info info = model->model->info();
-    copy_cut(info.device, model->model->backend().description());
+    e4j_model_info info = model->first().info();
+    const size_t devices = model->replicas.size();
+    copy_cut(info.device, (devices > 1 ? std::to_string(devices) + " devices, the first: " : "") + model->first().backend().description());
+    info.num_devices = static_cast<int32_t>(devices);
     copy_cut(info.device_note, model->device_note);
     info.struct_size = static_cast<uint32_t>(size);
     std::memcpy(out, &info, size);
@@ -87,7 +135,7 @@ extern "C" e4j_status e4j_session_open(e4j_model* model, e4j_session** out, e4j_
     check_handle(model, "model");
     check_handle(out, "out");
     *out = nullptr;
-    *out = new e4j_session{Session(*model->model)};
+    *out = new e4j_session(*model);
   });
 }
 

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <thread>
 
+#include "cuda/device_library.h"
 #include "small_model.h"
 #include "test.h"
 
@@ -44,6 +46,12 @@ void refused(const Files& files, const std::string& part, const char* device = "
   b.run(m);
 }
 
+uint64_t emulated_used(int index) {
+  const cuda::Device device("", index);
+  device.check(device.api().use(index), "use");
+  return device.info().total_bytes - device.free_bytes();
+}
+
 }  // namespace
 
 TEST(devices_are_spelled) {
@@ -52,6 +60,7 @@ TEST(devices_are_spelled) {
   CHECK(parse_device("auto").kind == Kind::kAuto && parse_device("auto").index == 0);
   CHECK(parse_device("cuda").kind == Kind::kCuda && parse_device("cuda").index == 0);
   CHECK(parse_device("cuda:7").kind == Kind::kCuda && parse_device("cuda:7").index == 7);
+  CHECK(parse_device("cuda:all").kind == Kind::kAll);
   for (const char* text : {"", "gpu", "CUDA", "cuda:", "cuda:-1", "cuda:x", "cuda:1x", "cuda:99999999999", "cuda 1", "cpu:0"})
     CHECK_THROWS(parse_device(text), E4J_INVALID_ARGUMENT, "params.device is \"");
 }
@@ -99,7 +108,7 @@ TEST(a_missing_library_is_looked_for_beside_this_one_and_by_name) {
   // A path from the caller is taken alone.
   e4j_error error{sizeof(e4j_error), 0, {}};
   e4j_model* model = nullptr;
-  e4j_model_params p{sizeof p, 1, files.text.c_str(), nullptr, nullptr, nullptr, 0, 0, "cuda", "/chosen/libembed4j_cuda.so", nullptr};
+  e4j_model_params p{sizeof p, 1, files.text.c_str(), nullptr, nullptr, nullptr, 0, 0, "cuda", "/chosen/libembed4j_cuda.so", nullptr, nullptr};
   CHECK_EQ(e4j_model_open(&p, &model, &error), E4J_DEVICE_UNAVAILABLE);
   CHECK(std::strstr(error.message, "/chosen/libembed4j_cuda.so: ") != nullptr && std::strstr(error.message, "\n  libembed4j_cuda.so") == nullptr);
   p.device = "gpu";
@@ -153,6 +162,94 @@ TEST(what_runs_says_so) {
       failed(__FILE__, __LINE__, info.device);
     CHECK(info.device_note[0] == 0);
   }
+}
+
+TEST(fp8_is_for_gpus_that_have_it) {
+  DeviceChoice cuda = parse_device("cuda:3"), any = parse_device("auto"), cpu = parse_device("cpu");
+  CHECK(!parse_precision(nullptr, cpu) && !parse_precision("model", any) && any.kind == DeviceChoice::Kind::kAuto);
+  CHECK(parse_precision("fp8", cuda) && cuda.kind == DeviceChoice::Kind::kCuda && cuda.index == 3);
+  CHECK(parse_precision("fp8", any) && any.kind == DeviceChoice::Kind::kCuda);
+  CHECK_THROWS(parse_precision("fp8", cpu), E4J_INVALID_ARGUMENT, "needs an NVIDIA GPU of compute capability 8.9 or newer, but the device is the CPU");
+  for (const char* text : {"", "FP8", "bf16", "fp4"})
+    CHECK_THROWS(parse_precision(text, cuda), E4J_INVALID_ARGUMENT, "params.precision is \"");
+  Files files;
+  write_all(files);
+  EmulatedGpu gpu;
+  Model m(files, true, true, 2, "auto", "fp8");
+  CHECK(std::strstr(info_of(m).device, "cuBLASLt 13.0.0, the text decoder in fp8, scaled by rows") != nullptr);
+  Batch b;
+  b.run(m);
+  CHECK_THROWS(Model(files, true, true, 2, "cpu", "fp8"), E4J_INVALID_ARGUMENT, "but the device is the CPU");
+  Variable ampere("EMULATED_CAPABILITY", "80");
+  CHECK_THROWS(Model(files, true, true, 2, "auto", "fp8"), E4J_DEVICE_UNAVAILABLE, "has compute capability 8.0; fp8 needs 8.9 or newer");
+}
+
+// Each thread has a device of its own, and work or memory of another device is an error (src/cuda/emulated/device.h).
+TEST(a_model_on_all_gpus_spreads_its_sessions) {
+  Files files;
+  write_all(files);
+  EmulatedGpu gpu;
+  Variable devices("EMULATED_DEVICES", "3");
+  Model m(files, true, true, 2, "cuda:all");
+  CHECK_EQ(info_of(m).num_devices, 3);
+  CHECK(std::strncmp(info_of(m).device, "3 devices, the first: cuda:0 emulated GPU", 41) == 0);
+  std::vector<float> expected;
+  {
+    Model one(files, true, true, 2, "cuda:2");
+    CHECK_EQ(info_of(one).num_devices, 1);
+    Batch b;
+    b.run(one);
+    expected = b.pooled_out;
+  }
+  // The model has a session already: five more are two on each device. All run at once, from threads of their own, twice.
+  std::vector<e4j_session*> sessions = {m.session};
+  for (int i = 0; i < 5; ++i) {
+    e4j_session* session = nullptr;
+    check(e4j_session_open(m.model, &session, &m.error), m.error);
+    sessions.push_back(session);
+  }
+  std::vector<std::string> wrong(sessions.size());
+  for (int pass = 0; pass < 2; ++pass) {
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < sessions.size(); ++i)
+      threads.emplace_back([&, i] {
+        Batch b;
+        e4j_error error{sizeof(e4j_error), 0, {}};
+        if (e4j_embed(sessions[i], &b.batch, &b.result, &error) != E4J_OK) wrong[i] = error.message;
+        else if (b.pooled_out != expected) wrong[i] = "another vector";
+      });
+    for (std::thread& t : threads) t.join();
+    for (const std::string& text : wrong)
+      if (!text.empty()) failed(__FILE__, __LINE__, text);
+  }
+  for (size_t i = 1; i < sessions.size(); ++i) e4j_session_close(sessions[i]);
+  Variable none("EMULATED_DEVICES", "0");
+  CHECK_THROWS(Model(files, true, true, 2, "cuda:all"), E4J_DEVICE_UNAVAILABLE, "sees no GPU");
+}
+
+// Sessions go where the fewest are: with memory for one model's sessions on each device, it is all used.
+TEST(sessions_go_to_the_device_with_the_fewest) {
+  Files files;
+  write_all(files);
+  EmulatedGpu gpu;
+  Variable devices("EMULATED_DEVICES", "2");
+  Model m(files, true, true, 2, "cuda:all");
+  uint64_t used[2] = {}, before[2] = {};
+  const auto look = [&](uint64_t (&to)[2]) {
+    for (int i = 0; i < 2; ++i) to[i] = emulated_used(i);
+  };
+  look(before);
+  e4j_session *second = nullptr, *third = nullptr;
+  check(e4j_session_open(m.model, &second, &m.error), m.error);
+  look(used);
+  CHECK(used[0] == before[0] && used[1] > before[1]);
+  e4j_session_close(m.session);
+  m.session = nullptr;
+  check(e4j_session_open(m.model, &third, &m.error), m.error);
+  look(before);
+  CHECK(before[0] == used[0] && before[1] == used[1]);  // in the place of the one that was closed
+  e4j_session_close(second);
+  e4j_session_close(third);
 }
 
 TEST(structs_of_callers_built_before_there_were_devices_are_taken) {

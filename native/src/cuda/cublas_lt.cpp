@@ -10,11 +10,13 @@
 namespace e4j::cuda {
 namespace {
 
-constexpr int kReal32F = 0, kReal16BF = 14;  // cudaDataType_t: CUDA_R_32F, CUDA_R_16BF
+constexpr int32_t kReal32F = 0, kReal16BF = 14, kReal8F = 28;  // cudaDataType_t: CUDA_R_32F, CUDA_R_16BF, CUDA_R_8F_E4M3
 constexpr int kCompute32F = 68;              // cublasComputeType_t: CUBLAS_COMPUTE_32F
 constexpr int32_t kTranspose = 1;            // cublasOperation_t: CUBLAS_OP_T (CUBLAS_OP_N is the default)
 // cublasLtMatmulDescAttributes_t
-constexpr int kDescTransA = 3, kDescEpilogue = 7, kDescBiasPointer = 8;
+constexpr int kDescTransA = 3, kDescEpilogue = 7, kDescBiasPointer = 8, kDescScaleA = 17, kDescScaleB = 18, kDescBiasType = 26,
+              kDescScaleModeA = 31, kDescScaleModeB = 32;
+constexpr int32_t kScaleRows = 3;             // cublasLtMatmulMatrixScale_t: CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F
 constexpr uint32_t kEpilogueBias = 4;         // cublasLtEpilogue_t: CUBLASLT_EPILOGUE_BIAS
 // cublasLtMatmulPreferenceAttributes_t: MAX_WORKSPACE_BYTES, MIN_ALIGNMENT_[ABCD]_BYTES
 constexpr int kPreferenceMaxWorkspace = 1, kPreferenceAlignA = 5, kPreferenceAlignB = 6, kPreferenceAlignC = 7, kPreferenceAlignD = 8;
@@ -96,26 +98,35 @@ void CublasLt::open() {
 
 // Column-major, as cuBLAS sees it: D [n x m] = W^T [n x k] X [k x m].
 void GemmPlans::run(const Gemm& g, void* workspace, Stream stream) {
+  const bool fp8 = g.x_scales != nullptr;
   const auto check = [&](int status, const char* what) {
     if (status != 0)
-      fail(E4J_INTERNAL, "cuBLASLt: %s for m %d, n %d, k %d (%s%s%s): status %d", what, g.m, g.n, g.k, g.d_f32 ? "f32" : "bf16",
-           g.bias != nullptr ? ", bias" : "", g.accumulate ? ", accumulating" : "", status);
+      fail(E4J_INTERNAL, "cuBLASLt: %s for m %d, n %d, k %d (%s%s%s%s): status %d", what, g.m, g.n, g.k, g.d_f32 ? "f32" : "bf16",
+           fp8 ? g.by_rows ? ", fp8 by rows" : ", fp8" : "", g.bias != nullptr ? ", bias" : "", g.accumulate ? ", accumulating" : "", status);
   };
-  const int d_type = g.d_f32 ? kReal32F : kReal16BF;
+  const int32_t d_type = g.d_f32 ? kReal32F : kReal16BF, type = fp8 ? kReal8F : kReal16BF;
   Descriptor desc(library_.desc_destroy_), w(library_.layout_destroy_), x(library_.layout_destroy_), d(library_.layout_destroy_);
   check(library_.desc_create_(&desc.value, kCompute32F, kReal32F), "no descriptor");
   check(library_.desc_set_(desc.value, kDescTransA, &kTranspose, sizeof kTranspose), "no transposed operand");
   if (g.bias != nullptr) {
     check(library_.desc_set_(desc.value, kDescEpilogue, &kEpilogueBias, sizeof kEpilogueBias), "no bias epilogue");
     check(library_.desc_set_(desc.value, kDescBiasPointer, &g.bias, sizeof g.bias), "no bias");
+    if (fp8) check(library_.desc_set_(desc.value, kDescBiasType, &kReal16BF, sizeof kReal16BF), "no bf16 bias");
+  }
+  if (fp8) {
+    check(library_.desc_set_(desc.value, kDescScaleA, &g.w_scales, sizeof g.w_scales), "no scale");
+    check(library_.desc_set_(desc.value, kDescScaleB, &g.x_scales, sizeof g.x_scales), "no scale");
+    for (const int mode : {kDescScaleModeA, kDescScaleModeB})
+      if (g.by_rows) check(library_.desc_set_(desc.value, mode, &kScaleRows, sizeof kScaleRows), "no scales of rows");
   }
   const auto size = [](int v) { return static_cast<uint64_t>(v); };
-  check(library_.layout_create_(&w.value, kReal16BF, size(g.k), size(g.n), g.w_stride), "no layout");
-  check(library_.layout_create_(&x.value, kReal16BF, size(g.k), size(g.m), g.x_stride), "no layout");
+  check(library_.layout_create_(&w.value, type, size(g.k), size(g.n), g.w_stride), "no layout");
+  check(library_.layout_create_(&x.value, type, size(g.k), size(g.m), g.x_stride), "no layout");
   check(library_.layout_create_(&d.value, d_type, size(g.n), size(g.m), g.d_stride), "no layout");
 
   const uint32_t align_w = alignment(g.w), align_x = alignment(g.x), align_d = alignment(g.d);
-  const uint64_t kind = (g.d_f32 ? 1u : 0u) | (g.bias != nullptr ? 2u : 0u) | (g.accumulate ? 4u : 0u) | uint64_t{align_w} << 8 |
+  const uint64_t kind = (g.d_f32 ? 1u : 0u) | (g.bias != nullptr ? 2u : 0u) | (g.accumulate ? 4u : 0u) | (fp8 ? 8u : 0u) |
+                        (g.by_rows ? 16u : 0u) | uint64_t{align_w} << 8 |
                         uint64_t{align_x} << 20 | uint64_t{align_d} << 32 | uint64_t{alignment(g.bias)} << 44;
   const Key key{g.m, g.n, g.k, g.x_stride, g.w_stride, g.d_stride, kind};
   auto found = algorithms_.find(key);
@@ -135,6 +146,7 @@ void GemmPlans::run(const Gemm& g, void* workspace, Stream stream) {
     check(result.state, "no algorithm");
     Algorithm algorithm{};
     std::memcpy(algorithm.data, result.algorithm, sizeof algorithm.data);
+    if (algorithms_.size() == kMost) algorithms_.clear();  // batches of every length there is
     found = algorithms_.emplace(key, algorithm).first;
   }
   const float beta = g.accumulate ? 1.0f : 0.0f;

@@ -14,11 +14,12 @@
 namespace e4j::cuda {
 
 // d[m][n] = x[m][k] w[n][k]^T * alpha + bias[n] (+ d). x and w are bf16, sums float32, d and its bias both bf16 or both float32.
+// Or x and w are e4m3 with scales, from compute capability 8.9 on: k, n and strides are multiples of 16, the bias is bf16.
 struct Gemm {
   int m, n, k;
-  const uint16_t* x;
+  const void* x;
   int64_t x_stride;
-  const uint16_t* w;
+  const void* w;
   int64_t w_stride;
   const void* bias;  // [n], or null; 16-byte aligned
   void* d;
@@ -26,6 +27,10 @@ struct Gemm {
   bool d_f32;
   bool accumulate;
   float alpha;
+  const float *x_scales = nullptr, *w_scales = nullptr;  // null: bf16; e4m3: one each, or by_rows one for every row, [m] and [n]
+  bool by_rows = false;
+
+  bool operator==(const Gemm&) const = default;
 };
 
 class CublasLt {
@@ -67,11 +72,16 @@ class CublasLt {
                  size_t workspace_bytes, Stream) = nullptr;
 };
 
+// From 12.9 on, and on compute capability 9.0 alone, e4m3 operands may have a scale for every row ("outer vector scaling").
+inline constexpr size_t kRowScalesVersion = 120900;
+
 inline constexpr size_t kGemmWorkspaceBytes = size_t{32} << 20;  // what NVIDIA advises for Hopper
 
-// The algorithms of one session, chosen by cuBLASLt's heuristic once per shape. Not thread-safe.
+// The algorithms of one session, chosen by cuBLASLt's heuristic once per shape; of kMost shapes at most. Not thread-safe.
 class GemmPlans {
  public:
+  static constexpr size_t kMost = 2048;
+
   explicit GemmPlans(const CublasLt& library) : library_(library) {}
 
   // Queues the product. Fails with E4J_INTERNAL naming the shape when cuBLASLt refuses it.

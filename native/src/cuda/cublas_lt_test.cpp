@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 
 #include "cuda/element.h"
@@ -58,6 +59,53 @@ TEST(products_are_scaled_biased_and_accumulated) {
       }
 }
 
+TEST(products_of_fp8_are_scaled_by_rows_or_as_a_whole) {
+  CublasLt library("");
+  library.open();
+  GemmPlans plans(library);
+  test::Random random(4);
+  int workspace = 0;
+  const int m = 9, n = 32, k = 48;
+  alignas(256) uint8_t x[m * k], w[n * k];
+  alignas(256) float x_scales[m], w_scales[n];
+  for (uint8_t& v : x) v = to_e4m3(random.normal() * 50);
+  for (uint8_t& v : w) v = to_e4m3(random.normal() * 50);
+  for (float& v : x_scales) v = 0.01f + std::fabs(random.normal());
+  for (float& v : w_scales) v = 0.01f + std::fabs(random.normal());
+  for (const bool by_rows : {false, true})
+    for (const bool f32 : {false, true}) {
+      Operands o(random);
+      const auto before = std::make_unique<Operands>(o);
+      const Gemm gemm{m, n, k, x, k, w, k, o.bias16, f32 ? static_cast<void*>(o.d32) : o.d16, o.kStride, f32, true, 1.0f, x_scales, w_scales, by_rows};
+      plans.run(gemm, &workspace, nullptr);
+      double worst = 0;
+      for (int i = 0; i < m; ++i)
+        for (int j = 0; j < n; ++j) {
+          double want = 0;
+          for (int c = 0; c < k; ++c) want += static_cast<double>(from_e4m3(x[i * k + c])) * from_e4m3(w[j * k + c]);
+          want *= static_cast<double>(x_scales[by_rows ? i : 0]) * w_scales[by_rows ? j : 0];
+          const size_t at = static_cast<size_t>(i * o.kStride + j);
+          want += o.bias32[j] + (f32 ? before->d32[at] : from_bf16(before->d16[at]));  // bias32 holds bf16 values
+          worst = std::max(worst, std::fabs((f32 ? o.d32[at] : from_bf16(o.d16[at])) - want) / (1 + std::fabs(want)));
+        }
+      CHECK(worst < (f32 ? 1e-5 : 0.005));
+    }
+  CHECK_EQ(plans.size(), 4u);
+  // What cuBLASLt has no kernels for.
+  Operands o(random);
+  Gemm gemm{m, n, k, x, k, w, k, nullptr, o.d16, o.kStride, false, false, 1.0f, x_scales, w_scales, true};
+  ::setenv("EMULATED_CUBLASLT_VERSION", "120800", 1);
+  CHECK_THROWS(plans.run(gemm, &workspace, nullptr), E4J_INTERNAL, "no scales of rows for m 9, n 32, k 48 (bf16, fp8 by rows)");
+  ::unsetenv("EMULATED_CUBLASLT_VERSION");
+  gemm.k = 40;
+  CHECK_THROWS(plans.run(gemm, &workspace, nullptr), E4J_INTERNAL, "no algorithm");
+  gemm.k = k;
+  ::setenv("EMULATED_CAPABILITY", "89", 1);
+  gemm.m = 8;
+  CHECK_THROWS(plans.run(gemm, &workspace, nullptr), E4J_INTERNAL, "no algorithm");
+  ::unsetenv("EMULATED_CAPABILITY");
+}
+
 TEST(an_algorithm_is_chosen_once_per_shape_and_alignment) {
   CublasLt library("");
   library.open();
@@ -75,6 +123,14 @@ TEST(an_algorithm_is_chosen_once_per_shape_and_alignment) {
   plans.run(gemm, &workspace, nullptr);
   plans.run(gemm, &workspace, nullptr);
   CHECK_EQ(plans.size(), 3u);
+  // Of as many lengths as come, a bounded number is remembered.
+  alignas(256) static uint16_t one[16];
+  Gemm row{1, 1, 1, one, 1, one, 1, nullptr, one + 8, 1, false, false, 1.0f};
+  for (int64_t i = 0; i < 2500; ++i) {
+    row.w_stride = 1 + i;
+    plans.run(row, &workspace, nullptr);
+  }
+  CHECK(plans.size() <= GemmPlans::kMost);
 }
 
 TEST(a_product_that_is_refused_names_its_shape) {

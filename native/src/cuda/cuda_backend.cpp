@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/status.h"
-#include "cuda/cublas_lt.h"
+#include "cuda/call_queue.h"
 #include "cuda/cuda_linear.h"
 
 namespace e4j::cuda {
@@ -29,29 +29,33 @@ struct CudaSequences final : Sequences {
 class CudaWorkspace final : public Workspace {
  public:
   CudaWorkspace(const Device& device, const CublasLt& cublas)
-      : plans(cublas), uploads(device), normed(device), qkv(device), gate_up(device), hidden(device), shrunk(device), cos(device),
-        sin(device), device_(device), gemm_memory_(device, kGemmWorkspaceBytes), matmul_memory_(device, kMatmulWorkspaceBytes) {
-    device.check(device.api().create_stream(&stream), "making a stream");
-    device.check(device.api().clear(matmul_memory_.data(), kMatmulWorkspaceBytes, stream), "clearing memory");
+      : matmul_memory(device, kMatmulWorkspaceBytes), queue(device, cublas), uploads(device), normed(device), qkv(device), gate_up(device),
+        hidden(device), shrunk(device), rounded(device), cos(device), sin(device), scales(device) {
+    queue.add(ClearRows{matmul_memory.data(), kMatmulWorkspaceBytes, kMatmulWorkspaceBytes, 1});
+    queue.finish();
   }
-  ~CudaWorkspace() override {
-    device_.api().use(device_.index());
-    device_.api().synchronize(stream);
-    device_.api().destroy_stream(stream);
+  ~CudaWorkspace() override { queue.abandon(); }
+
+  // Memory whose former contents the calls before may still need.
+  template <class T>
+  T* reserve(DeviceScratch& scratch, size_t count) {
+    if (!scratch.holds(count * sizeof(T))) queue.flush();
+    return scratch.reserve_for<T>(count);
+  }
+  uint16_t* reserve_rows(DeviceScratch& scratch, int rows, int64_t cols) {
+    return reserve<uint16_t>(scratch, static_cast<size_t>(rows) * static_cast<size_t>(cols));
+  }
+  template <class T>
+  const T* upload(std::span<const T> values) {
+    return uploads.upload(values, queue);
   }
 
-  void* gemm_memory() const noexcept { return gemm_memory_.data(); }
-  void* matmul_memory() const noexcept { return matmul_memory_.data(); }
-
-  Stream stream = nullptr;
-  GemmPlans plans;
+  DeviceMemory matmul_memory;
+  CallQueue queue;
   Uploads uploads;
   DeviceScratch normed, qkv, gate_up, hidden, shrunk;  // bf16
-  DeviceScratch cos, sin;                              // float32
-
- private:
-  const Device& device_;
-  DeviceMemory gemm_memory_, matmul_memory_;
+  DeviceScratch rounded;                               // e4m3
+  DeviceScratch cos, sin, scales;                      // float32
 };
 
 // y [rows][stride]: one of the two.
@@ -60,6 +64,7 @@ struct Output {
   float* f32;
   int64_t stride;
 
+  void* any() const noexcept { return f32 != nullptr ? static_cast<void*>(f32) : bf16; }
   Output at(int row, int col) const noexcept {
     const int64_t offset = row * stride + col;
     return {bf16 != nullptr ? bf16 + offset : nullptr, f32 != nullptr ? f32 + offset : nullptr, stride};
@@ -74,10 +79,16 @@ struct Input {
 
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(const CudaOptions& options) : device_(options.library, options.index), cublas_(options.cublas_lt_library) {
+  explicit CudaBackend(const CudaOptions& options)
+      : device_(options.library, options.index), cublas_(options.cublas_lt_library), fp8_(options.fp8) {
     check(device_.api().use(device_.index()), "choosing the device");
     cublas_.open();
-    loader_.emplace(device_);
+    const DeviceInfo& info = device_.info();
+    if (fp8_ && info.major * 10 + info.minor < 89)
+      fail(E4J_DEVICE_UNAVAILABLE, "cuda:%d (%s) has compute capability %d.%d; fp8 needs 8.9 or newer", device_.index(), info.name, info.major,
+           info.minor);
+    scale_rows_ = info.major == 9 && info.minor == 0 && cublas_.version() >= kRowScalesVersion;
+    loader_.emplace(device_, scale_rows_);
   }
 
   std::string description() const override {
@@ -86,11 +97,11 @@ class CudaBackend final : public Backend {
     return "cuda:" + std::to_string(device_.index()) + " " + info.name + " (compute capability " + std::to_string(info.major) + "." +
            std::to_string(info.minor) + ", " + bytes_text(info.total_bytes) + "), CUDA " + cuda_version_text(device_.runtime_version()) +
            ", cuBLASLt " + std::to_string(v / 10000) + "." + std::to_string(v % 10000 / 100) + "." + std::to_string(v % 100) + ", " +
-           weight_form_text(form_);
+           weight_form_text(form_) + (form_ != WeightForm::kFp8 ? "" : scale_rows_ ? ", scaled by rows" : ", scaled as a whole");
   }
 
   void plan(const ModelSize& size) override {
-    form_ = plan_memory(size, device_.free_bytes(), std::getenv("EMBED4J_CUDA_WEIGHTS")).form;
+    form_ = plan_memory(size, device_.free_bytes(), std::getenv("EMBED4J_CUDA_WEIGHTS"), fp8_).form;
   }
 
   std::unique_ptr<Linear> make_linear(const LinearSource& source) override { return std::move(make_linears({&source, 1}).front()); }
@@ -113,7 +124,7 @@ class CudaBackend final : public Backend {
   // Sessions do not wait for each other: each has a stream and memory of its own.
   std::unique_lock<std::mutex> begin(Workspace& w) override {
     check(device_.api().use(device_.index()), "choosing the device");
-    check(device_.api().synchronize(cuda(w).stream), "finishing an earlier batch");
+    cuda(w).queue.restart();
     cuda(w).uploads.reset();
     return {};
   }
@@ -123,7 +134,7 @@ class CudaBackend final : public Backend {
     const size_t bytes = static_cast<size_t>(rows) * static_cast<size_t>(cols) * sizeof(float);
     std::byte* stage = cuda(w).uploads.stage(bytes);
     std::memcpy(stage, values, bytes);
-    check(device_.api().copy(to.data, stage, bytes, cuda(w).stream), "copying to the device");
+    cuda(w).queue.add(Transfer{to.data, stage, bytes});
     return to;
   }
 
@@ -131,18 +142,17 @@ class CudaBackend final : public Backend {
     E4J_CHECK(from.stride == static_cast<size_t>(from.cols));
     const size_t bytes = static_cast<size_t>(from.rows) * from.stride * sizeof(float);
     std::byte* stage = cuda(w).uploads.stage(bytes);
-    check(device_.api().copy(stage, from.data, bytes, cuda(w).stream), "copying from the device");
-    check(device_.api().synchronize(cuda(w).stream), "computing a batch");
+    cuda(w).queue.add(Transfer{stage, from.data, bytes});
+    cuda(w).queue.finish();
     std::memcpy(out, stage, bytes);
   }
 
   RotaryTable rotary_table(Workspace& w, const RotaryAngles& angles) override {
     CudaWorkspace& ws = cuda(w);
     const size_t half = angles.axis.size(), values = static_cast<size_t>(angles.rows) * half;
-    const RotaryRows call{ws.uploads.upload(angles.positions, ws.stream), ws.uploads.upload(angles.axis, ws.stream),
-                          ws.uploads.upload(angles.inv_freq, ws.stream), angles.rows, static_cast<int>(half),
-                          ws.cos.reserve_for<float>(values), ws.sin.reserve_for<float>(values)};
-    check(device_.api().rotary_table(call, ws.stream), "the rotary table");
+    const RotaryRows call{ws.upload(angles.positions), ws.upload(angles.axis), ws.upload(angles.inv_freq), angles.rows,
+                          static_cast<int>(half), ws.reserve<float>(ws.cos, values), ws.reserve<float>(ws.sin, values)};
+    ws.queue.add(call);
     return {call.cos, call.sin, call.half};
   }
 
@@ -150,20 +160,18 @@ class CudaBackend final : public Backend {
     const AttentionPlan plan = plan_attention(cu_seqlens, shape.num_heads, shape.num_key_value_heads, shape.head_dim, shape.causal);
     auto s = std::make_unique<CudaSequences>();
     s->kernel = plan.kernel;
-    s->tiles = cuda(w).uploads.upload(std::span<const AttentionTile>(plan.tiles), cuda(w).stream);
+    s->tiles = cuda(w).upload(std::span<const AttentionTile>(plan.tiles));
     s->tile_count = static_cast<int>(plan.tiles.size());
     return s;
   }
 
   void embed(Workspace& w, const Table& table, std::span<const int32_t> ids, Rows out) override {
-    const EmbedRows call{static_cast<const CudaTable&>(table).rows.as<uint16_t>(), cuda(w).uploads.upload(ids, cuda(w).stream), out.rows,
-                         out.cols, out.data, stride(out)};
-    check(device_.api().embed_rows(call, cuda(w).stream), "the embedding table");
+    const int32_t* on_device = cuda(w).upload(ids);
+    cuda(w).queue.add(EmbedRows{static_cast<const CudaTable&>(table).rows.as<uint16_t>(), on_device, out.rows, out.cols, out.data, stride(out)});
   }
 
   void rms_norm(Workspace& w, Rows x, const float* weight, float eps, Rows out) override {
-    check(device_.api().norm_rows({x.data, weight, x.rows, x.cols, stride(x), eps, out.data, nullptr, stride(out), x.cols}, cuda(w).stream),
-          "RMSNorm");
+    cuda(w).queue.add(NormRows{x.data, weight, x.rows, x.cols, stride(x), eps, out.data, nullptr, stride(out), x.cols});
   }
 
   void attention_layer(Workspace& w, Rows x, const AttentionLayer& layer, RotaryTable rotary, const Sequences& sequences,
@@ -172,7 +180,7 @@ class CudaBackend final : public Backend {
     const CudaLinear &q = cuda_linear(layer.q), &k = cuda_linear(layer.k), &v = cuda_linear(layer.v), &output = cuda_linear(layer.output);
     const CudaLinear* const members[] = {&q, &k, &v};
     const int64_t row = q.group->out_padded;
-    uint16_t* qkv = ws.qkv.reserve_for<uint16_t>(static_cast<size_t>(x.rows) * static_cast<size_t>(row));
+    uint16_t* qkv = ws.reserve_rows(ws.qkv, x.rows, row);
     for_chunks(x.rows, segments, [&](int first, int rows, std::span<const AdapterSegment> parts) {
       const Input n = normed(ws, x.slice(first, rows), layer.norm_weight, layer.eps, q.group->in_padded);
       multiply(ws, members, n, Output{qkv, nullptr, row}.at(first, 0), false, parts);
@@ -181,16 +189,14 @@ class CudaBackend final : public Backend {
     const AttentionShape& s = layer.shape;
     const bool adjoin = k.first == q.out_features;  // the heads of k follow those of q
     const auto rotate = [&](int first, int heads) {
-      check(device_.api().rotate_rows({qkv + first, row, x.rows, heads, rotary.half, rotary.cos, rotary.sin}, ws.stream), "rotation");
+      ws.queue.add(RotateRows{qkv + first, row, x.rows, heads, rotary.half, rotary.cos, rotary.sin});
     };
     rotate(0, s.num_heads + (adjoin ? s.num_key_value_heads : 0));
     if (!adjoin) rotate(k.first, s.num_key_value_heads);
 
     const CudaSequences& tiles = static_cast<const CudaSequences&>(sequences);
-    check(device_.api().attention({tiles.kernel, tiles.tiles, tiles.tile_count, s.num_heads, s.num_key_value_heads, s.softmax_scale, qkv,
-                                   qkv + k.first, qkv + v.first, row, row, row, qkv, nullptr, row},
-                                  ws.stream),
-          "attention");
+    ws.queue.add(FlashAttention{tiles.kernel, tiles.tiles, tiles.tile_count, s.num_heads, s.num_key_value_heads, s.softmax_scale, qkv,
+                                qkv + k.first, qkv + v.first, row, row, row, qkv, nullptr, row});
     const CudaLinear* const out[] = {&output};
     for_chunks(x.rows, segments, [&](int first, int rows, std::span<const AdapterSegment> parts) {
       multiply(ws, out, {qkv + first * row, rows, row}, {nullptr, x.row(first), stride(x)}, true, parts);
@@ -206,10 +212,10 @@ class CudaBackend final : public Backend {
     for_chunks(x.rows, segments, [&](int first, int rows, std::span<const AdapterSegment> parts) {
       const Rows part = x.slice(first, rows);
       const Input n = normed(ws, part, layer.norm_weight, layer.eps, gate.group->in_padded);
-      uint16_t* gate_up = ws.gate_up.reserve_for<uint16_t>(static_cast<size_t>(rows) * static_cast<size_t>(row));
+      uint16_t* gate_up = ws.reserve_rows(ws.gate_up, rows, row);
       multiply(ws, members, n, {gate_up, nullptr, row}, false, parts);
-      uint16_t* hidden = ws.hidden.reserve_for<uint16_t>(static_cast<size_t>(rows) * static_cast<size_t>(ffn));
-      check(device_.api().swiglu_rows({gate_up, gate_up + up.first, row, rows, static_cast<int>(ffn), hidden, ffn}, ws.stream), "SwiGLU");
+      uint16_t* hidden = ws.reserve_rows(ws.hidden, rows, ffn);
+      ws.queue.add(SwigluRows{gate_up, gate_up + up.first, row, rows, static_cast<int>(ffn), hidden, ffn});
       multiply(ws, out, {hidden, rows, ffn}, {nullptr, part.data, stride(part)}, true, parts);
     });
   }
@@ -220,22 +226,22 @@ class CudaBackend final : public Backend {
     const int cols = members[0]->group->in_padded;
     for_chunks(in.rows, segments, [&](int first, int rows, std::span<const AdapterSegment> parts) {
       const Rows part = in.slice(first, rows);
-      uint16_t* cast = ws.normed.reserve_for<uint16_t>(static_cast<size_t>(rows) * static_cast<size_t>(cols));
-      check(device_.api().cast_rows({part.data, rows, part.cols, stride(part), cast, cols, cols}, ws.stream), "rounding to bf16");
+      uint16_t* cast = ws.reserve_rows(ws.normed, rows, cols);
+      ws.queue.add(CastRows{part.data, rows, part.cols, stride(part), cast, cols, cols});
       multiply(ws, members, {cast, rows, cols}, {nullptr, out.row(first), stride(out)}, false, parts);
     });
   }
 
-  void gelu(Workspace& w, Rows x) override { check(device_.api().gelu_rows(floats(x), cuda(w).stream), "GELU"); }
+  void gelu(Workspace& w, Rows x) override { cuda(w).queue.add(GeluRows{floats(x)}); }
 
   void gather_rows(Workspace& w, Rows in, std::span<const int32_t> index, Rows out) override { move_rows(cuda(w), in, index, out, false); }
   void scatter_rows(Workspace& w, Rows in, std::span<const int32_t> index, Rows out) override { move_rows(cuda(w), in, index, out, true); }
 
   void mean_rows(Workspace& w, Rows in, std::span<const int32_t> ranges, Rows out) override {
-    const MeanRows call{in.data, cuda(w).uploads.upload(ranges, cuda(w).stream), out.rows, out.cols, stride(in), stride(out), out.data};
-    check(device_.api().mean_rows(call, cuda(w).stream), "pooling");
+    const int32_t* on_device = cuda(w).upload(ranges);
+    cuda(w).queue.add(MeanRows{in.data, on_device, out.rows, out.cols, stride(in), stride(out), out.data});
   }
-  void l2_normalize(Workspace& w, Rows x) override { check(device_.api().normalize_rows(floats(x), cuda(w).stream), "normalising"); }
+  void l2_normalize(Workspace& w, Rows x) override { cuda(w).queue.add(NormalizeRows{floats(x)}); }
 
  private:
   static CudaWorkspace& cuda(Workspace& w) noexcept { return static_cast<CudaWorkspace&>(w); }
@@ -253,14 +259,13 @@ class CudaBackend final : public Backend {
   }
 
   void move_rows(CudaWorkspace& ws, Rows in, std::span<const int32_t> index, Rows out, bool scatter) {
-    const IndexedRows call{in.data, ws.uploads.upload(index, ws.stream), static_cast<int>(index.size()), in.cols, stride(in), stride(out),
-                           out.data, scatter};
-    check(device_.api().indexed_rows(call, ws.stream), scatter ? "scattering rows" : "gathering rows");
+    const int32_t* on_device = ws.upload(index);
+    ws.queue.add(IndexedRows{in.data, on_device, static_cast<int>(index.size()), in.cols, stride(in), stride(out), out.data, scatter});
   }
 
   Input normed(CudaWorkspace& ws, Rows x, const float* weight, float eps, int cols) {
-    uint16_t* out = ws.normed.reserve_for<uint16_t>(static_cast<size_t>(x.rows) * static_cast<size_t>(cols));
-    check(device_.api().norm_rows({x.data, weight, x.rows, x.cols, stride(x), eps, nullptr, out, cols, cols}, ws.stream), "RMSNorm");
+    uint16_t* out = ws.reserve_rows(ws.normed, x.rows, cols);
+    ws.queue.add(NormRows{x.data, weight, x.rows, x.cols, stride(x), eps, nullptr, out, cols, cols});
     return {out, x.rows, cols};
   }
 
@@ -271,61 +276,92 @@ class CudaBackend final : public Backend {
     const LinearGroup& group = *members[0]->group;
     E4J_CHECK(members[0]->members == members.size() && (y.f32 == nullptr || members.size() == 1) && (y.bf16 == nullptr || !accumulate));
     const int n = y.bf16 != nullptr ? group.out_padded : members[0]->out_features;
+    if (add_adapters(ws, members, x, y, n, accumulate, segments)) accumulate = true;
     const bool skinny = x.rows <= kSkinnyRows && n % 2 == 0 && y.stride % 2 == 0;
-    if (group.has_stored && (skinny || !group.expanded)) {
+    if (group.fp8) {
+      multiply_fp8(ws, group, x, y, n, accumulate);
+    } else if (group.has_stored && (skinny || !group.expanded)) {
       for (const CudaLinear* member : members) multiply_stored(ws, *member, x, y.at(0, member->first), accumulate);
     } else if (skinny) {
-      launch(ws, {DType::BF16, group.expanded->data(), group.in_padded, x.x, x.stride, x.rows, n, group.in_padded,
-                  bias(group.bias_f32, 0), y.f32, y.bf16, y.stride, accumulate, ws.matmul_memory()});
+      ws.queue.add(Matmul{DType::BF16, group.expanded->data(), group.in_padded, x.x, x.stride, x.rows, n, group.in_padded,
+                          bias(group.bias_f32, 0), y.f32, y.bf16, y.stride, accumulate, ws.matmul_memory.data()});
     } else {
       const void* b = y.f32 != nullptr ? static_cast<const void*>(bias(group.bias_f32, 0)) : bias16(group.bias_bf16);
-      ws.plans.run({x.rows, n, group.in_padded, x.x, x.stride, group.expanded->as<uint16_t>(), group.in_padded, b,
-                    y.f32 != nullptr ? static_cast<void*>(y.f32) : y.bf16, y.stride, y.f32 != nullptr, accumulate, 1.0f},
-                   ws.gemm_memory(), ws.stream);
+      ws.queue.add(Gemm{x.rows, n, group.in_padded, x.x, x.stride, group.expanded->as<uint16_t>(), group.in_padded, b, y.any(), y.stride,
+                        y.f32 != nullptr, accumulate, 1.0f});
     }
-    for (const AdapterSegment& s : segments)
-      if (s.adapter >= 0 && !group.adapters.empty()) add_adapter(ws, members, static_cast<size_t>(s.adapter), s, x, y);
+  }
+
+  void multiply_fp8(CudaWorkspace& ws, const LinearGroup& group, const Input& x, const Output& y, int n, bool accumulate) {
+    const int64_t k = group.in_padded;
+    uint8_t* rounded = ws.reserve<uint8_t>(ws.rounded, static_cast<size_t>(x.rows) * static_cast<size_t>(k));
+    float* scales = ws.reserve<float>(ws.scales, static_cast<size_t>(std::max(x.rows, 2)));
+    ws.queue.add(QuantizeRows{x.x, x.stride, x.rows, group.in_padded, rounded, k, scales, scale_rows_});
+    ws.queue.add(Gemm{x.rows, n, group.in_padded, rounded, k, group.fp8->data(), k, bias16(group.bias_bf16), y.any(), y.stride,
+                      y.f32 != nullptr, accumulate, 1.0f, scales, group.fp8_scales->as<float>(), scale_rows_});
   }
 
   void multiply_stored(CudaWorkspace& ws, const CudaLinear& member, const Input& x, const Output& y, bool accumulate) {
-    launch(ws, {member.type, member.stored->data(), 0, x.x, x.stride, x.rows, member.out_features, member.in_features,
-                bias(member.group->bias_f32, member.first), y.f32, y.bf16, y.stride, accumulate, ws.matmul_memory()});
+    ws.queue.add(Matmul{member.type, member.stored->data(), 0, x.x, x.stride, x.rows, member.out_features, member.in_features,
+                        bias(member.group->bias_f32, member.first), y.f32, y.bf16, y.stride, accumulate, ws.matmul_memory.data()});
   }
-
-  void launch(CudaWorkspace& ws, const Matmul& call) { check(device_.api().matmul(call, ws.stream), "a product"); }
 
   static const float* bias(const std::unique_ptr<DeviceMemory>& memory, int first) noexcept {
     return memory ? memory->as<float>() + first : nullptr;
   }
   static const void* bias16(const std::unique_ptr<DeviceMemory>& memory) noexcept { return memory ? memory->data() : nullptr; }
 
-  // y[segment] += B (scale A x[segment]), every member's A in one product.
+  // y [rows][n] = (or +=) B (scale A x) of each row's adapter, zeros in rows without one; false when no row has one, and y is
+  // untouched. This comes before the layer's own product, whose accumulator takes it in as it is written out: y is read and written
+  // once less than if the expansion were added to the finished product, and a sum in bf16 is rounded once.
+  bool add_adapters(CudaWorkspace& ws, std::span<const CudaLinear* const> members, const Input& x, const Output& y, int n, bool accumulate,
+                    std::span<const AdapterSegment> segments) {
+    const bool none = std::all_of(segments.begin(), segments.end(), [](const AdapterSegment& s) { return s.adapter < 0; });
+    if (none || members[0]->group->adapters.empty()) return false;
+    const auto clear = [&](int first, int end) {
+      const size_t value = y.f32 != nullptr ? sizeof(float) : sizeof(uint16_t);
+      if (!accumulate && first < end)
+        ws.queue.add(ClearRows{y.at(first, 0).any(), static_cast<size_t>(n) * value, static_cast<size_t>(y.stride) * value, end - first});
+    };
+    int done = 0;  // rows
+    for (const AdapterSegment& s : segments) {
+      if (s.adapter < 0) continue;
+      E4J_CHECK(s.begin >= done);
+      clear(done, s.begin);
+      add_adapter(ws, members, static_cast<size_t>(s.adapter), s, x, y, accumulate);
+      done = s.end;
+    }
+    clear(done, x.rows);
+    return true;
+  }
+
+  // Every member's A in one product.
   void add_adapter(CudaWorkspace& ws, std::span<const CudaLinear* const> members, size_t index, const AdapterSegment& s, const Input& x,
-                   const Output& y) {
+                   const Output& y, bool accumulate) {
     const LinearGroup& group = *members[0]->group;
     const LinearGroup::Adapter& shared = group.adapters[index];
     const int rows = s.end - s.begin, rank = shared.rank_padded;
-    uint16_t* t = ws.shrunk.reserve_for<uint16_t>(static_cast<size_t>(x.rows) * static_cast<size_t>(group.rank_padded));
-    ws.plans.run({rows, rank, group.in_padded, x.x + s.begin * x.stride, x.stride, shared.a->as<uint16_t>(), group.in_padded, nullptr, t,
-                  rank, false, false, shared.scale},
-                 ws.gemm_memory(), ws.stream);
+    uint16_t* t = ws.reserve_rows(ws.shrunk, x.rows, group.rank_padded);
+    ws.queue.add(Gemm{rows, rank, group.in_padded, x.x + s.begin * x.stride, x.stride, shared.a->as<uint16_t>(), group.in_padded, nullptr, t,
+                      rank, false, false, shared.scale});
     for (const CudaLinear* member : members) {
       const CudaLinear::Adapter& own = member->adapters[index];
       const Output to = y.at(s.begin, member->first);
-      ws.plans.run({rows, y.bf16 != nullptr ? member->out_padded : member->out_features, own.rank_padded, t + own.first_rank, rank,
-                    own.b->as<uint16_t>(), own.rank_padded, nullptr, to.f32 != nullptr ? static_cast<void*>(to.f32) : to.bf16, to.stride,
-                    to.f32 != nullptr, true, 1.0f},
-                   ws.gemm_memory(), ws.stream);
+      ws.queue.add(Gemm{rows, y.bf16 != nullptr ? member->out_padded : member->out_features, own.rank_padded, t + own.first_rank, rank,
+                        own.b->as<uint16_t>(), own.rank_padded, nullptr, to.any(), to.stride, to.f32 != nullptr, accumulate, 1.0f});
     }
   }
 
   Device device_;
   CublasLt cublas_;
   WeightForm form_ = WeightForm::kExpanded;
+  bool fp8_, scale_rows_ = false;
   std::optional<WeightLoader> loader_;
 };
 
 }  // namespace
+
+int count_cuda_devices(const std::string& library) { return Device::count(library); }
 
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) { return std::make_unique<CudaBackend>(options); }
 

@@ -12,7 +12,11 @@ struct CudaOptions {
   int index = 0;                  // of the GPU
   std::string library;            // libembed4j_cuda; empty: looked for (device_library.h)
   std::string cublas_lt_library;  // empty: looked for (cublas_lt.h)
+  bool fp8 = false;               // layers that may be rounded multiply in e4m3; from compute capability 8.9 on
 };
+
+// GPUs of this machine. Fails as below when there is none or they cannot be asked.
+int count_cuda_devices(const std::string& library);
 
 // Fails with E4J_DEVICE_UNAVAILABLE, saying what was looked for, found and expected.
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options);

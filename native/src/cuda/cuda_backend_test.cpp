@@ -26,8 +26,8 @@ struct Backends {
   std::unique_ptr<Workspace> cuda_workspace, cpu_workspace;
 
   // size: what leads to the form of weights wanted (memory_plan.h); nothing: as bf16
-  explicit Backends(const ModelSize& size = {})
-      : cuda(cuda::make_cuda_backend({})), cpu(scalar()), cuda_workspace(cuda->make_workspace()), cpu_workspace(cpu->make_workspace()) {
+  explicit Backends(const ModelSize& size = {}, bool fp8 = false)
+      : cuda(cuda::make_cuda_backend({0, "", "", fp8})), cpu(scalar()), cuda_workspace(cuda->make_workspace()), cpu_workspace(cpu->make_workspace()) {
     cuda->plan(size);
   }
   static std::unique_ptr<Backend> scalar() {
@@ -36,6 +36,7 @@ struct Backends {
     ::unsetenv("EMBED4J_CPU_TIER");
     return backend;
   }
+  double largest_error = 0;
   // body(backend, workspace) on both; they return host values.
   template <class Body>
   void compare(const char* what, double tolerance, Body&& body) {
@@ -48,6 +49,7 @@ struct Backends {
       finite = finite && std::isfinite(got[i]);
     }
     const double relative = std::sqrt(error / std::max(size, 1e-30));
+    largest_error = std::max(largest_error, relative);
     if (!finite || !(relative <= tolerance))
       test::failed(__FILE__, __LINE__, std::string(what) + ": relative error " + std::to_string(relative) + (finite ? "" : ", not finite"));
   }
@@ -166,16 +168,17 @@ TEST(the_embedding_table_agrees) {
   }
 }
 
-void linear_layers_agree(Backends& b) {
+void linear_layers_agree(Backends& b, double tolerance = kTolerance) {
   for (DType type : {DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_K, DType::Q5_K, DType::Q6_K})
     for (int count : kCounts) {
       Random random(3);
       const int out = count % 2 == 1 ? 140 : 192;  // stored weights are used where the outputs are a multiple of the padding
       Source layer(type, out, 256, true, 3, random);
+      layer.source.may_round = true;
       const std::vector<float> values = random.normals(static_cast<size_t>(count * 256));
       std::vector<AdapterSegment> segments = {{0, 1, 2}};
       if (count > 1) segments = {{-4, 2, 2}, {2, 3, -1}, {3, count - 1, 0}, {count - 1, count + 9, 1}};  // as clipped by multi-vector ranges
-      b.compare((std::string(dtype_name(type)) + " " + std::to_string(count)).c_str(), kTolerance, [&](Backend& backend, Workspace& ws) {
+      b.compare((std::string(dtype_name(type)) + " " + std::to_string(count)).c_str(), tolerance, [&](Backend& backend, Workspace& ws) {
         Memories m;
         const auto turn = backend.begin(ws);
         const auto linear = backend.make_linear(layer.source);
@@ -199,6 +202,63 @@ TEST(linear_layers_with_mixed_adapters_agree) {
   linear_layers_agree(backends());
   linear_layers_agree(as_both);
   linear_layers_agree(as_stored);
+}
+
+namespace {
+
+// As long as it lives.
+struct Variable {
+  const char* name;
+  Variable(const char* n, const char* value) : name(n) { ::setenv(name, value, 1); }
+  ~Variable() { ::unsetenv(name); }
+};
+
+// Three bits of fraction: two factors of relative error up to 2^-4 each, whose mean over a sum of many is about 0.035.
+constexpr double kFp8Tolerance = 0.05, kFp8Least = 0.02;
+
+void fp8_layers_agree(const char* words) {
+  Backends b(ModelSize{}, true);
+  if (b.cuda->description().find(words) == std::string::npos) test::failed(__FILE__, __LINE__, b.cuda->description());
+  linear_layers_agree(b, kFp8Tolerance);
+  CHECK(b.largest_error > kFp8Least);  // it was not bf16 that agreed
+}
+
+}  // namespace
+
+TEST(linear_layers_in_fp8_agree_as_far_as_it_goes) {
+  if (backends().cuda->description().find("emulated") == std::string::npos) return fp8_layers_agree("the text decoder in fp8");
+  fp8_layers_agree("the text decoder in fp8, scaled by rows");
+  {
+    Variable ada("EMULATED_CAPABILITY", "89");
+    fp8_layers_agree("the text decoder in fp8, scaled as a whole");
+  }
+  {
+    Variable old("EMULATED_CUBLASLT_VERSION", "120800");
+    fp8_layers_agree("the text decoder in fp8, scaled as a whole");
+  }
+  Variable ampere("EMULATED_CAPABILITY", "86");
+  CHECK_THROWS(Backends(ModelSize{}, true), E4J_DEVICE_UNAVAILABLE, "cuda:0 (emulated GPU) has compute capability 8.6; fp8 needs 8.9 or newer");
+}
+
+// The second layer's input takes more scratch memory than the first's, whose calls are still to be issued.
+TEST(scratch_memory_that_grows_within_a_pass_serves_the_calls_before) {
+  Backends b;
+  Random random(6);
+  Source narrow(DType::F32, 64, 64, true, 0, random), wide(DType::F32, 64, 1024, true, 0, random);
+  const std::vector<float> few = random.normals(5 * 64), many = random.normals(5 * 1024);
+  b.compare("two layers", kTolerance, [&](Backend& backend, Workspace& ws) {
+    Memories m;
+    const auto turn = backend.begin(ws);
+    const auto first = backend.make_linear(narrow.source), second = backend.make_linear(wide.source);
+    RowMemory memory(backend), other(backend);
+    const Rows x = placed(backend, ws, few, 5, m), wider = placed(backend, ws, many, 5, m), y = memory.rows(5, 64), z = other.rows(5, 64);
+    backend.linear(ws, x, *first, y, {});
+    backend.linear(ws, wider, *second, z, {});
+    std::vector<float> both = fetched(backend, ws, y);
+    const std::vector<float> last = fetched(backend, ws, z);
+    both.insert(both.end(), last.begin(), last.end());
+    return both;
+  });
 }
 
 TEST(gated_mlps_agree_also_where_nothing_is_a_multiple_of_anything) {
@@ -270,8 +330,12 @@ TEST(a_model_agrees_with_the_cpu) {
   test::write_all(files);
   test::Model cpu(files), cuda(files, true, true, 2, "cuda");
   test::Batch on_cpu, on_cuda;
-  on_cpu.run(cpu);
-  for (int pass = 0; pass < 2; ++pass) {  // again in the same session
+  for (int pass = 0; pass < 5; ++pass) {  // in one session: call by call, then as a graph, which must see what changes
+    for (test::Batch* b : {&on_cpu, &on_cuda}) {
+      for (int32_t& id : b->ids) id = (id + pass) % test::kVocab;
+      if (pass == 4) b->adapters = {-1, 0};
+    }
+    on_cpu.run(cpu);
     std::fill(on_cuda.pooled_out.begin(), on_cuda.pooled_out.end(), NAN);
     on_cuda.run(cuda);
     const auto cosine = [](const float* a, const float* b, int n) {

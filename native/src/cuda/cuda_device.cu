@@ -46,6 +46,14 @@ int memory_info(uint64_t* free_bytes, uint64_t* total_bytes) noexcept {
   return told(error);
 }
 
+int end_capture(Stream stream, Graph* graph) noexcept {
+  cudaGraph_t captured = nullptr;
+  cudaError_t error = cudaStreamEndCapture(stream, &captured);
+  if (error == cudaSuccess) error = cudaGraphInstantiate(graph, captured, 0);
+  if (captured != nullptr) (void)cudaGraphDestroy(captured);
+  return told(error);
+}
+
 template <auto Launch, class Call>
 int launched(const Call& call, Stream stream) noexcept {
   return told(Launch(call, stream));
@@ -71,8 +79,17 @@ constexpr DeviceApi kApi{
       return told(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream));
     },
     .clear = [](void* memory, size_t bytes, Stream stream) noexcept { return told(cudaMemsetAsync(memory, 0, bytes, stream)); },
+    .clear_rows = [](void* memory, size_t row_bytes, size_t stride_bytes, int rows, Stream stream) noexcept {
+      return told(cudaMemset2DAsync(memory, stride_bytes, 0, row_bytes, static_cast<size_t>(rows), stream));
+    },
+    // Thread-local: what other sessions allocate meanwhile does not concern this capture.
+    .begin_capture = [](Stream stream) noexcept { return told(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal)); },
+    .end_capture = end_capture,
+    .launch_graph = [](Graph graph, Stream stream) noexcept { return told(cudaGraphLaunch(graph, stream)); },
+    .destroy_graph = [](Graph graph) noexcept { return told(cudaGraphExecDestroy(graph)); },
     .norm_rows = launched<launch_norm_rows>,
     .cast_rows = launched<launch_cast_rows>,
+    .quantize_rows = launched<launch_quantize_rows>,
     .rotary_table = launched<launch_rotary_table>,
     .rotate_rows = launched<launch_rotate_rows>,
     .swiglu_rows = launched<launch_swiglu_rows>,

@@ -48,6 +48,7 @@ class Twin {
 
 float value(float x) { return x; }
 float value(uint16_t x) { return from_bf16(x); }
+float value(uint8_t x) { return from_e4m3(x); }
 
 // call(api, gpu) on both; then the arrays must agree: the error of each value relative to the largest one.
 template <class T, class Call>
@@ -93,6 +94,17 @@ TEST(small_rows) {
     same("cast_rows", out16, 0, [&](const DeviceApi& api, bool gpu) {
       return api.cast_rows({x.on(gpu), rows, cols, cols, out16.on(gpu), padded_cols, padded_cols}, nullptr);
     });
+    for (const bool by_rows : {true, false}) {
+      const auto q = bf16s(random, p, 5);
+      const int64_t stride = (padded_cols + 15) / 16 * 16;
+      const Twin<uint8_t> codes(std::vector<uint8_t>(static_cast<size_t>(rows * stride), 0x11));
+      const Twin<float> scales(std::vector<float>(static_cast<size_t>(std::max(rows, 2)), 1.0f));
+      const auto quantize = [&, rows = rows, cols = padded_cols](const DeviceApi& api, bool gpu) {
+        return api.quantize_rows({q.on(gpu), cols, rows, cols, codes.on(gpu), stride, scales.on(gpu), by_rows}, nullptr);
+      };
+      same("quantize_rows", codes, 0, quantize);
+      same("quantize_rows' scales", scales, 0, quantize);
+    }
     const auto gelu_x = Twin<float>(x.host()), unit_x = Twin<float>(x.host());
     same("gelu_rows", gelu_x, 1e-5, [&](const DeviceApi& api, bool gpu) { return api.gelu_rows({gelu_x.on(gpu), rows, cols, cols}, nullptr); });
     same("normalize_rows", unit_x, 1e-5, [&](const DeviceApi& api, bool gpu) { return api.normalize_rows({unit_x.on(gpu), rows, cols, cols}, nullptr); });
@@ -175,6 +187,7 @@ TEST(small_products_from_stored_weights) {
         };
         same((what + " f32").c_str(), y, 1e-4, [&](const DeviceApi& api, bool gpu) { return call(api, gpu, false, true); });
         same((what + " bf16").c_str(), y16, kRounding, [&](const DeviceApi& api, bool gpu) { return call(api, gpu, true, false); });
+        same((what + " bf16, accumulating").c_str(), y16, kRounding, [&](const DeviceApi& api, bool gpu) { return call(api, gpu, true, true); });
       }
 }
 

@@ -25,7 +25,7 @@ std::vector<AdapterSegment> clipped(std::span<const AdapterSegment> segments, in
   return parts;
 }
 
-WeightLoader::WeightLoader(const Device& device) : device_(device), raw_(device) {
+WeightLoader::WeightLoader(const Device& device, bool scale_rows) : device_(device), raw_(device), bf16_(device), scale_rows_(scale_rows) {
   device.check(device.api().create_stream(&stream_), "making a stream");
 }
 
@@ -82,8 +82,12 @@ std::vector<std::unique_ptr<Linear>> WeightLoader::load(std::span<const LinearSo
   // Products of stored weights write no padding, which the next product would read.
   const bool storable = std::all_of(sources.begin(), sources.end(),
                                     [](const LinearSource& s) { return quantised(s.type) && s.out_features % kPadding == 0; });
-  group->has_stored = storable && form != WeightForm::kExpanded;
-  if (!storable || form != WeightForm::kStored) group->expanded = zeros(bf16_bytes(group->out_padded, group->in_padded));
+  group->has_stored = storable && (form == WeightForm::kBoth || form == WeightForm::kStored);
+  // cuBLASLt wants multiples of 16, also of a single layer's own outputs.
+  const bool fp8 = form == WeightForm::kFp8 && std::all_of(sources.begin(), sources.end(),
+                                                           [](const LinearSource& s) { return s.may_round && s.out_features % 16 == 0; });
+  if (fp8) load_fp8(sources, *group, members);
+  else if (!storable || form != WeightForm::kStored) group->expanded = zeros(bf16_bytes(group->out_padded, group->in_padded));
   for (size_t i = 0; i < sources.size(); ++i) {
     const LinearSource& s = sources[i];
     CudaLinear& linear = *members[i];
@@ -105,6 +109,25 @@ std::vector<std::unique_ptr<Linear>> WeightLoader::load(std::span<const LinearSo
   load_bias(sources, *group);
   for (size_t i = 0; i < sources[0].adapters.size(); ++i) load_adapter(i, sources, *group, members);
   return linears;
+}
+
+void WeightLoader::load_fp8(std::span<const LinearSource> sources, LinearGroup& group, std::span<CudaLinear* const> members) {
+  const size_t values = static_cast<size_t>(group.out_padded) * static_cast<size_t>(group.in_padded);
+  uint16_t* bf16 = bf16_.reserve_for<uint16_t>(values);
+  device_.check(device_.api().clear(bf16, values * sizeof(uint16_t), stream_), "clearing memory");
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const LinearSource& s = sources[i];
+    expand(s.type, s.weight, s.out_features, s.in_features, bf16 + static_cast<size_t>(members[i]->first) * static_cast<size_t>(group.in_padded),
+           group.in_padded);
+    members[i]->bytes += static_cast<size_t>(members[i]->out_padded) * static_cast<size_t>(group.in_padded);
+  }
+  group.fp8 = std::make_unique<DeviceMemory>(device_, values);
+  group.fp8_scales = std::make_unique<DeviceMemory>(device_, static_cast<size_t>(group.out_padded) * sizeof(float));
+  device_.check(device_.api().quantize_rows({bf16, group.in_padded, group.out_padded, group.in_padded, group.fp8->as<uint8_t>(), group.in_padded,
+                                             group.fp8_scales->as<float>(), scale_rows_},
+                                            stream_),
+                "rounding weights to fp8");
+  device_.check(device_.api().synchronize(stream_), "rounding weights to fp8");
 }
 
 void WeightLoader::load_bias(std::span<const LinearSource> sources, LinearGroup& group) {

@@ -16,6 +16,7 @@ struct LinearGroup {
   int in_padded = 0, out_padded = 0, rank_padded = 0;  // out, rank: sums over the members
   bool has_stored = false;                             // of every member
   std::unique_ptr<DeviceMemory> expanded;              // bf16 [out_padded][in_padded], or null
+  std::unique_ptr<DeviceMemory> fp8, fp8_scales;       // in its place: e4m3 [out_padded][in_padded], and as QuantizeRows has them
   std::unique_ptr<DeviceMemory> bias_f32, bias_bf16;   // [out_padded], or null
   struct Adapter {
     std::unique_ptr<DeviceMemory> a;  // bf16 [rank_padded of this adapter][in_padded]: the members' A under one another
@@ -42,7 +43,8 @@ class CudaLinear final : public Linear {
 // Copies weights to the device and brings them into their form there.
 class WeightLoader {
  public:
-  explicit WeightLoader(const Device& device);
+  // scale_rows: of e4m3 weights, each; else all of a group.
+  WeightLoader(const Device& device, bool scale_rows);
   ~WeightLoader();
   WeightLoader(const WeightLoader&) = delete;
 
@@ -54,11 +56,13 @@ class WeightLoader {
  private:
   void load_bias(std::span<const LinearSource> sources, LinearGroup& group);
   void load_adapter(size_t index, std::span<const LinearSource> sources, LinearGroup& group, std::span<CudaLinear* const> members);
+  void load_fp8(std::span<const LinearSource> sources, LinearGroup& group, std::span<CudaLinear* const> members);
   std::unique_ptr<DeviceMemory> zeros(size_t bytes);
 
   const Device& device_;
   Stream stream_ = nullptr;
-  DeviceScratch raw_;
+  DeviceScratch raw_, bf16_;
+  bool scale_rows_;
 };
 
 // The parts of `segments` that lie in rows [first, first + rows), counted from `first`.

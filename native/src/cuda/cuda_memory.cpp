@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/status.h"
+#include "cuda/call_queue.h"
 #include "cuda/memory_plan.h"
 
 namespace e4j::cuda {
@@ -30,7 +31,7 @@ DeviceMemory::~DeviceMemory() {
 }
 
 void* DeviceScratch::reserve(size_t bytes) {
-  if (!memory_ || bytes > memory_->bytes()) {
+  if (!holds(bytes)) {
     memory_ = nullptr;
     memory_ = std::make_unique<DeviceMemory>(device_, bytes);
   }
@@ -82,10 +83,10 @@ Uploads::Place Uploads::take(size_t bytes, bool on_device) {
   return place;
 }
 
-const std::byte* Uploads::copy(const void* values, size_t bytes, Stream stream) {
+const std::byte* Uploads::copy(const void* values, size_t bytes, CallQueue& queue) {
   const Place place = take(bytes, true);
   if (bytes > 0) std::memcpy(place.pinned, values, bytes);
-  device_.check(device_.api().copy(place.device, place.pinned, bytes, stream), "copying to the device");
+  queue.add(Transfer{place.device, place.pinned, bytes});
   return place.device;
 }
 

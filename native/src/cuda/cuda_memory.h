@@ -9,6 +9,8 @@
 
 namespace e4j::cuda {
 
+class CallQueue;
+
 // Released when the object goes. Fails with E4J_OUT_OF_MEMORY, saying what was asked for and what is free.
 class DeviceMemory final : public Memory {
  public:
@@ -30,6 +32,7 @@ class DeviceMemory final : public Memory {
 class DeviceScratch {
  public:
   explicit DeviceScratch(const Device& device) : device_(device) {}
+  bool holds(size_t bytes) const noexcept { return memory_ && bytes <= memory_->bytes(); }
   void* reserve(size_t bytes);
   template <class T>
   T* reserve_for(size_t count) {
@@ -56,17 +59,17 @@ class PinnedMemory {
   size_t bytes_;
 };
 
-// The small arrays of a pass, copied to the device through pinned memory. Places are taken one after another and all given back
+// The arrays of a pass, copied to the device through pinned memory. Places are taken one after another and all given back
 // by `reset`, which keeps one block as large as the last pass needed. Stays valid until then.
 class Uploads {
  public:
   explicit Uploads(const Device& device) : device_(device) {}
 
-  // The stream must have finished what it took from here.
+  // The queue must have finished what it took from here.
   void reset();
   template <class T>
-  const T* upload(std::span<const T> values, Stream stream) {
-    return reinterpret_cast<const T*>(copy(values.data(), values.size_bytes(), stream));
+  const T* upload(std::span<const T> values, CallQueue& queue) {
+    return reinterpret_cast<const T*>(copy(values.data(), values.size_bytes(), queue));
   }
   // Pinned memory only, for what is copied elsewhere or comes back.
   std::byte* stage(size_t bytes) { return take(bytes, false).pinned; }
@@ -84,7 +87,7 @@ class Uploads {
     std::vector<Block> blocks;
     size_t total = 0;  // taken in this pass
   };
-  const std::byte* copy(const void* values, size_t bytes, Stream stream);
+  const std::byte* copy(const void* values, size_t bytes, CallQueue& queue);
   Place take(size_t bytes, bool on_device);
   Block make(size_t bytes, bool on_device) const;
 

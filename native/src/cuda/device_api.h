@@ -13,9 +13,10 @@
 namespace e4j::cuda {
 
 // Raised with every change of this file or of the structs it names.
-inline constexpr uint32_t kDeviceApiVersion = 1;
+inline constexpr uint32_t kDeviceApiVersion = 2;
 
-using Stream = struct CUstream_st*;  // cudaStream_t
+using Stream = struct CUstream_st*;    // cudaStream_t
+using Graph = struct CUgraphExec_st*;  // cudaGraphExec_t
 
 struct DeviceInfo {
   char name[256];
@@ -34,6 +35,7 @@ struct NormRows {
   uint16_t* out_bf16;
   int64_t out_stride;
   int out_cols;         // >= cols
+  bool operator==(const NormRows&) const = default;
 };
 
 struct CastRows {
@@ -43,6 +45,21 @@ struct CastRows {
   uint16_t* out;
   int64_t out_stride;
   int out_cols;  // >= cols
+  bool operator==(const CastRows&) const = default;
+};
+
+// out e4m3 [rows][out_stride] and scales: x = scale * out, the scale being that of each row, [rows], or where not by_rows of all
+// of them, [2] with the largest magnitude behind it. cols, x_stride are multiples of 8, out_stride of 16; x is 16-byte aligned.
+struct QuantizeRows {
+  const uint16_t* x;  // bf16 [rows][x_stride]
+  int64_t x_stride;
+  int rows, cols;
+  uint8_t* out;
+  int64_t out_stride;
+  float* scales;
+  bool by_rows;
+
+  bool operator==(const QuantizeRows&) const = default;
 };
 
 // Rotary angles as ops.h has them, all in device memory.
@@ -52,6 +69,7 @@ struct RotaryRows {
   const float* inv_freq;     // [half]
   int rows, half;
   float *cos, *sin;          // [rows][half]
+  bool operator==(const RotaryRows&) const = default;
 };
 
 // Every head of x bf16 [rows][stride] is rotated in place: num_heads * 2 * half columns.
@@ -60,6 +78,7 @@ struct RotateRows {
   int64_t stride;
   int rows, num_heads, half;
   const float *cos, *sin;  // [rows][half]
+  bool operator==(const RotateRows&) const = default;
 };
 
 // out bf16 [rows][out_stride] = silu(gate) * up, both bf16 with one stride.
@@ -69,6 +88,7 @@ struct SwigluRows {
   int rows, cols;  // cols even
   uint16_t* out;
   int64_t out_stride;
+  bool operator==(const SwigluRows&) const = default;
 };
 
 // Scatter: out[index[i]] = in[i]; else out[i] = in[index[i]]. rows: of index.
@@ -79,6 +99,7 @@ struct IndexedRows {
   int64_t in_stride, out_stride;
   float* out;
   bool scatter;
+  bool operator==(const IndexedRows&) const = default;
 };
 
 // out[i] = table[ids[i]]
@@ -88,6 +109,7 @@ struct EmbedRows {
   int rows, cols;
   float* out;
   int64_t out_stride;
+  bool operator==(const EmbedRows&) const = default;
 };
 
 // out[i] = mean of in's rows [ranges[2i], ranges[2i + 1])
@@ -97,12 +119,14 @@ struct MeanRows {
   int rows, cols;
   int64_t in_stride, out_stride;
   float* out;
+  bool operator==(const MeanRows&) const = default;
 };
 
 struct FloatRows {
   float* x;
   int rows, cols;
   int64_t stride;
+  bool operator==(const FloatRows&) const = default;
 };
 
 struct DeviceApi {
@@ -128,9 +152,18 @@ struct DeviceApi {
   int (*synchronize)(Stream stream) noexcept;  // waits, and reports what failed since
   int (*copy)(void* to, const void* from, size_t bytes, Stream stream) noexcept;  // between any two memories
   int (*clear)(void* memory, size_t bytes, Stream stream) noexcept;
+  int (*clear_rows)(void* memory, size_t row_bytes, size_t stride_bytes, int rows, Stream stream) noexcept;
+
+  // From begin_capture to end_capture nothing runs: what the thread queues on the stream becomes a graph instead, addresses and
+  // all, and may not allocate, release or wait. A graph is launched as often as wanted, on any stream of its device.
+  int (*begin_capture)(Stream stream) noexcept;
+  int (*end_capture)(Stream stream, Graph* graph) noexcept;
+  int (*launch_graph)(Graph graph, Stream stream) noexcept;
+  int (*destroy_graph)(Graph graph) noexcept;
 
   int (*norm_rows)(const NormRows&, Stream) noexcept;
   int (*cast_rows)(const CastRows&, Stream) noexcept;
+  int (*quantize_rows)(const QuantizeRows&, Stream) noexcept;
   int (*rotary_table)(const RotaryRows&, Stream) noexcept;
   int (*rotate_rows)(const RotateRows&, Stream) noexcept;
   int (*swiglu_rows)(const SwigluRows&, Stream) noexcept;

@@ -35,34 +35,45 @@ const DeviceApi* bind(const SharedObject& library) {
   return api;
 }
 
-}  // namespace
-
-std::string cuda_version_text(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
-
-Device::Device(const std::string& library, int index) : library_(places(library)), api_(bind(library_)), index_(index) {
+// GPUs that the driver sees, at least one; what is checked on the way is the driver itself.
+int counted(const DeviceApi& api, int* runtime_version) {
   int driver = 0, count = 0;
-  int error = api_->versions(&driver, &runtime_version_);
-  const std::string runtime = cuda_version_text(runtime_version_);
-  if (error != 0) fail(E4J_DEVICE_UNAVAILABLE, "the NVIDIA driver cannot be asked for its version: %s", api_->error_text(error));
+  int error = api.versions(&driver, runtime_version);
+  const std::string runtime = cuda_version_text(*runtime_version);
+  if (error != 0) fail(E4J_DEVICE_UNAVAILABLE, "the NVIDIA driver cannot be asked for its version: %s", api.error_text(error));
   if (driver == 0)
     fail(E4J_DEVICE_UNAVAILABLE, "no NVIDIA driver is installed (libcuda.so.1 was not found); one for CUDA %s or newer is needed",
          runtime.c_str());
   // Within a major version any driver runs what a newer toolkit of it compiled (CUDA Compatibility guide, minor versions).
-  if (driver / 1000 < runtime_version_ / 1000)
+  if (driver / 1000 < *runtime_version / 1000)
     fail(E4J_DEVICE_UNAVAILABLE, "the NVIDIA driver is of CUDA %s; this build needs one of CUDA %d.0 or newer: update the driver",
-         cuda_version_text(driver).c_str(), runtime_version_ / 1000);
-  error = api_->device_count(&count);
+         cuda_version_text(driver).c_str(), *runtime_version / 1000);
+  error = api.device_count(&count);
   if (error == kNoDevice || (error == 0 && count == 0))
     fail(E4J_DEVICE_UNAVAILABLE, "the NVIDIA driver (CUDA %s) sees no GPU; CUDA_VISIBLE_DEVICES may hide it", cuda_version_text(driver).c_str());
-  if (error != 0) fail(E4J_DEVICE_UNAVAILABLE, "the GPUs cannot be counted: %s", api_->error_text(error));
+  if (error != 0) fail(E4J_DEVICE_UNAVAILABLE, "the GPUs cannot be counted: %s", api.error_text(error));
+  return count;
+}
+
+}  // namespace
+
+std::string cuda_version_text(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
+
+int Device::count(const std::string& library) {
+  int runtime_version = 0;
+  return counted(*bind(SharedObject(places(library))), &runtime_version);
+}
+
+Device::Device(const std::string& library, int index) : library_(places(library)), api_(bind(library_)), index_(index) {
+  const int count = counted(*api_, &runtime_version_);
   if (index >= count)
     fail(E4J_DEVICE_UNAVAILABLE, "there is no device cuda:%d; this machine has %d, from cuda:0", index, count);
-  if (error = api_->device_info(index, &info_); error != 0)
+  if (const int error = api_->device_info(index, &info_); error != 0)
     fail(E4J_DEVICE_UNAVAILABLE, "cuda:%d cannot be asked what it is: %s", index, api_->error_text(error));
   if (info_.major < kLeastMajor)
     fail(E4J_DEVICE_UNAVAILABLE, "cuda:%d (%s) has compute capability %d.%d; %d.0 or newer is needed", index, info_.name, info_.major,
          info_.minor, kLeastMajor);
-  if (error = api_->prepare(index); error != 0)
+  if (const int error = api_->prepare(index); error != 0)
     fail(E4J_DEVICE_UNAVAILABLE, "cuda:%d (%s) cannot be used: %s", index, info_.name, api_->error_text(error));
 }
 

@@ -16,6 +16,9 @@ class Device {
   // device `index`, from 0. Fails with E4J_DEVICE_UNAVAILABLE, saying what was looked for, found and expected.
   Device(const std::string& library, int index);
 
+  // How many there are; fails in the same way.
+  static int count(const std::string& library);
+
   const DeviceApi& api() const noexcept { return *api_; }
   int index() const noexcept { return index_; }
   const DeviceInfo& info() const noexcept { return info_; }

@@ -29,6 +29,35 @@ E4J_HOST_DEVICE inline uint16_t to_bf16(float f) noexcept {
   return static_cast<uint16_t>((u.bits + 0x7fffu + (u.bits >> 16 & 1u)) >> 16);
 }
 
+// e4m3, 8-bit floating point of 4 exponent and 3 fraction bits, largest value 448, no infinities (Micikevicius et al., arXiv
+// 2209.05433). To nearest, ties to even; what is too large becomes +-448, a NaN stays one.
+inline constexpr float kLargestE4m3 = 448.0f;
+E4J_HOST_DEVICE inline uint8_t to_e4m3(float f) noexcept {
+  union {
+    float value;
+    uint32_t bits;
+  } u{f};
+  const uint32_t sign = u.bits >> 24 & 0x80u;
+  uint32_t magnitude = u.bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return static_cast<uint8_t>(sign | 0x7fu);
+  if (magnitude >= 0x43e00000u) return static_cast<uint8_t>(sign | 0x7eu);  // 448
+  if (magnitude < 0x3c800000u) return static_cast<uint8_t>(sign | static_cast<uint32_t>(rintf(fabsf(f) * 512.0f)));  // below 2^-6: steps of 2^-9
+  magnitude += 0x7ffffu + (magnitude >> 20 & 1u);
+  return static_cast<uint8_t>(sign | ((magnitude >> 20) - (120u << 3)));
+}
+E4J_HOST_DEVICE inline float from_e4m3(uint8_t code) noexcept {
+  const uint32_t exponent = code >> 3 & 15u, fraction = code & 7u, sign = static_cast<uint32_t>(code & 0x80u) << 24;
+  union {
+    uint32_t bits;
+    float value;
+  } u{(code & 0x7fu) == 0x7fu ? 0x7fc00000u : (exponent + 120u) << 23 | fraction << 20};
+  if (exponent == 0) u.value = static_cast<float>(fraction) * (1.0f / 512.0f);
+  u.bits |= sign;
+  return u.value;
+}
+// value = scale * e4m3, for values of magnitude up to `most`.
+E4J_HOST_DEVICE inline float e4m3_scale(float most) noexcept { return most > 1e-30f ? most / kLargestE4m3 : 1.0f; }
+
 // Of a row of n values whose squares sum to `square`.
 E4J_HOST_DEVICE inline float rms_scale(float square, int n, float eps) noexcept {
   return 1.0f / sqrtf(square / static_cast<float>(n) + eps);

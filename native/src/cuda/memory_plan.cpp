@@ -13,6 +13,7 @@ const char* weight_form_text(WeightForm form) noexcept {
     case WeightForm::kBoth: return "weights as bf16 and as stored";
     case WeightForm::kExpanded: return "weights as bf16";
     case WeightForm::kStored: return "weights as stored";
+    case WeightForm::kFp8: return "the text decoder in fp8";
   }
   return "";
 }
@@ -34,10 +35,12 @@ uint64_t workspace_bytes(const ModelSize& size, int tokens) noexcept {
   return rows * (stream + qkv + 1024) + chunk * (normed + gate_up) + kGemmWorkspaceBytes + kMatmulWorkspaceBytes;
 }
 
-MemoryPlan plan_memory(const ModelSize& size, uint64_t free_bytes, const char* wanted) {
+MemoryPlan plan_memory(const ModelSize& size, uint64_t free_bytes, const char* wanted, bool fp8) {
   const std::string word = wanted != nullptr ? wanted : "";
   if (!word.empty() && word != "expanded" && word != "stored" && word != "both")
     fail(E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_WEIGHTS is \"%s\", expected expanded, stored or both", wanted);
+  if (fp8 && !word.empty())
+    fail(E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_WEIGHTS is \"%s\", but the precision is fp8, which has one form of weights", wanted);
   // One part in sixteen for what padding adds.
   const uint64_t expanded = 2 * size.values + size.values / 8;
   const uint64_t stored = size.stored_bytes + size.stored_bytes / 16;
@@ -45,9 +48,10 @@ MemoryPlan plan_memory(const ModelSize& size, uint64_t free_bytes, const char* w
   const uint64_t workspace = workspace_bytes(size, kPlannedTokens);
   const bool quantised = size.stored_bytes < 2 * size.values;
   std::vector<MemoryPlan> forms;
-  if (quantised && (word.empty() || word == "both")) forms.push_back({WeightForm::kBoth, always + expanded + stored, workspace});
-  if (!quantised || word.empty() || word == "expanded") forms.push_back({WeightForm::kExpanded, always + expanded, workspace});
-  if (quantised && (word.empty() || word == "stored")) forms.push_back({WeightForm::kStored, always + stored, workspace});
+  if (fp8) forms.push_back({WeightForm::kFp8, always + expanded - size.decoder_values, workspace});
+  else if (quantised && (word.empty() || word == "both")) forms.push_back({WeightForm::kBoth, always + expanded + stored, workspace});
+  if (!fp8 && (!quantised || word.empty() || word == "expanded")) forms.push_back({WeightForm::kExpanded, always + expanded, workspace});
+  if (!fp8 && quantised && (word.empty() || word == "stored")) forms.push_back({WeightForm::kStored, always + stored, workspace});
   for (const MemoryPlan& plan : forms)
     if (plan.weight_bytes + plan.workspace_bytes <= free_bytes) return plan;
   fail(E4J_OUT_OF_MEMORY, "the model needs %s on the GPU for its weights and %s to work in, but %s is free",

@@ -24,6 +24,7 @@ enum class WeightForm {
   kBoth,      // as bf16, and as stored for batches of few rows, which reading weights bounds
   kExpanded,  // as bf16
   kStored,    // as stored; products expand them on the way
+  kFp8,       // the decoder's as e4m3, where that was asked for, the others as bf16
 };
 const char* weight_form_text(WeightForm form) noexcept;
 
@@ -38,7 +39,8 @@ uint64_t workspace_bytes(const ModelSize& size, int tokens) noexcept;
 // The first form whose weights and workspace fit into `free_bytes`; or `wanted`, if that fits: "expanded", "stored" or "both" (as
 // far as the model has quantised weights), null for the choice. Fails with E4J_OUT_OF_MEMORY, saying what is needed and what is
 // free, when none does; with E4J_INVALID_ARGUMENT for another word.
-MemoryPlan plan_memory(const ModelSize& size, uint64_t free_bytes, const char* wanted = nullptr);
+// fp8: that form and no other, for which `wanted` must be null or empty.
+MemoryPlan plan_memory(const ModelSize& size, uint64_t free_bytes, const char* wanted = nullptr, bool fp8 = false);
 
 // "1.5 GiB"
 std::string bytes_text(uint64_t bytes);

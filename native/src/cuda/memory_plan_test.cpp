@@ -19,6 +19,7 @@ namespace {
 ModelSize full(double bytes_per_value) {
   ModelSize s;
   s.values = 3'430'000'000;
+  s.decoder_values = 2'770'000'000;
   s.stored_bytes = static_cast<uint64_t>(static_cast<double>(s.values) * bytes_per_value);
   s.table_values = uint64_t{151'936} * 2048;
   s.adapter_values = 3 * 59'870'000;
@@ -45,6 +46,12 @@ TEST(weights_take_the_fastest_form_that_fits) {
   CHECK(plan_memory(full(2), 80 * kGiB, "stored").form == WeightForm::kExpanded);
   CHECK_THROWS(plan_memory(full(34.0 / 32), 7 * kGiB, "both"), E4J_OUT_OF_MEMORY, "but 7.00 GiB is free");
   CHECK_THROWS(plan_memory(full(2), 80 * kGiB, "fp8"), E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_WEIGHTS is \"fp8\"");
+  // fp8 is asked for, never chosen, and takes a byte per value of the decoder.
+  const MemoryPlan fp8 = plan_memory(full(2), 80 * kGiB, nullptr, true), bf16 = plan_memory(full(2), 80 * kGiB);
+  CHECK(fp8.form == WeightForm::kFp8 && bf16.weight_bytes - fp8.weight_bytes == full(2).decoder_values);
+  CHECK(plan_memory(full(34.0 / 32), 80 * kGiB, "", true).form == WeightForm::kFp8);
+  CHECK_THROWS(plan_memory(full(2), 4 * kGiB, nullptr, true), E4J_OUT_OF_MEMORY, "but 4.00 GiB is free");
+  CHECK_THROWS(plan_memory(full(34.0 / 32), 80 * kGiB, "stored", true), E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_WEIGHTS is \"stored\"");
   // More memory never gives a slower form.
   for (double bytes : {0.6, 1.0625, 2.0}) {
     int last = 3;
@@ -128,6 +135,30 @@ TEST(bf16_is_rounded_as_on_the_cpu) {
     const uint16_t h = static_cast<uint16_t>(random.bits());
     CHECK_EQ(__builtin_bit_cast(uint32_t, from_bf16(h)), __builtin_bit_cast(uint32_t, bf16_to_f32(h)));
   }
+}
+
+TEST(fp8_is_the_nearest_of_its_values) {
+  // Every code is its own value's, and the values are those of the format: 2^-9 steps below 2^-6, three bits above, up to 448.
+  for (int code = 0; code < 256; ++code) {
+    const float v = from_e4m3(static_cast<uint8_t>(code));
+    const int exponent = code >> 3 & 15, fraction = code & 7;
+    if ((code & 127) == 127) {
+      CHECK(std::isnan(v));
+      continue;
+    }
+    const double want = (code < 128 ? 1 : -1) * (exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10));
+    CHECK_EQ(static_cast<double>(v), want);
+    CHECK_EQ(to_e4m3(v), code);
+    if (code < 126) {  // between neighbours: the nearer, in the middle the even one
+      const float next = from_e4m3(static_cast<uint8_t>(code + 1)), middle = (v + next) / 2;
+      CHECK_EQ(to_e4m3(middle), code % 2 == 0 ? code : code + 1);
+      CHECK_EQ(to_e4m3(std::nextafter(middle, 0.0f)), code);
+      CHECK_EQ(to_e4m3(std::nextafter(middle, 1000.0f)), code + 1);
+    }
+  }
+  for (const float large : {448.0f, 449.0f, 480.0f, 1e30f, INFINITY}) CHECK(to_e4m3(large) == 0x7e && to_e4m3(-large) == 0xfe);
+  CHECK((to_e4m3(NAN) & 0x7f) == 0x7f && to_e4m3(-0.0f) == 0x80 && to_e4m3(1e-30f) == 0);
+  CHECK(e4m3_scale(0) == 1 && e4m3_scale(448) == 1 && e4m3_scale(1e-38f) == 1);
 }
 
 TEST(elements_are_what_they_are_called) {

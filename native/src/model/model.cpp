@@ -53,6 +53,7 @@ Model::Model(const ModelPaths& paths, std::unique_ptr<Backend> backend, int num_
 
   ModelSize size{};
   add_matrices(text, size.values, size.stored_bytes);
+  size.decoder_values = size.values;
   for (const auto* file : {&multivector, &vision})
     if (*file) add_matrices(**file, size.values, size.stored_bytes);
   uint64_t ignored = 0;

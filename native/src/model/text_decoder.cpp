@@ -69,7 +69,7 @@ TextDecoder::TextDecoder(Backend& backend, WeightFile& file, const TextConfig& c
   LinearLoader loader(backend, file);
   const auto linear = [&](const std::string& name, int out_features, int in_features, bool bias) {
     for (auto& adapter : adapters) adapter.lora = name + ".weight";
-    return LinearLoader::Layer{name, out_features, in_features, bias, adapters};
+    return LinearLoader::Layer{name, out_features, in_features, bias, adapters, true};
   };
   for (int i = 0; i < config.num_hidden_layers; ++i) {
     const std::string p = "blk." + std::to_string(i) + ".";

@@ -60,7 +60,7 @@ void WeightFile::check_all_taken() const {
 LinearSource LinearLoader::source(const Layer& layer, std::vector<float>& bias) {
   const GgufTensor& weight = base_.matrix(layer.name + ".weight", layer.out_features, layer.in_features);
   if (layer.bias) bias = base_.vector(layer.name + ".bias", layer.out_features);
-  LinearSource source{layer.name, weight.type, layer.out_features, layer.in_features, weight.data, layer.bias ? bias.data() : nullptr, {}};
+  LinearSource source{layer.name, weight.type, layer.out_features, layer.in_features, weight.data, layer.bias ? bias.data() : nullptr, {}, layer.may_round};
   for (const AdapterFile& adapter : layer.adapters) {
     const GgufFile& file = adapter.file->gguf();
     const GgufTensor* a = file.find_tensor(adapter.lora + ".lora_a");

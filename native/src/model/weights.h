@@ -54,6 +54,7 @@ class LinearLoader {
     int out_features, in_features;
     bool bias;
     std::vector<AdapterFile> adapters = {};
+    bool may_round = false;  // LinearSource
   };
   std::unique_ptr<Linear> load(const Layer& layer);
   // Layers with the same input.

@@ -43,6 +43,7 @@ struct LinearSource {
   const std::byte* weight;         // [out_features][row_bytes(type, in_features)]
   const float* bias = nullptr;     // [out_features] or null
   std::vector<LoraSource> adapters;  // by adapter index; empty: the layer is not adapted
+  bool may_round = false;            // to 8-bit floating point, where the caller asked for that
 };
 
 // A backend's own form of a linear layer: y = W x + b + scale_t * B_t (A_t x).
@@ -79,6 +80,7 @@ class Memory {
 // What a model comes to, before the first of its weights is made.
 struct ModelSize {
   uint64_t values = 0;        // of the linear layers' matrices
+  uint64_t decoder_values = 0;  // among them
   uint64_t stored_bytes = 0;  // of the same, as the files hold them
   uint64_t table_values = 0;
   uint64_t adapter_values = 0;
@@ -157,7 +159,8 @@ class Backend {
   virtual std::unique_ptr<Memory> make_memory(size_t bytes) = 0;
   virtual std::unique_ptr<Workspace> make_workspace() = 0;
 
-  // A pass begins: everything below until the lock is given back belongs to it. What sessions must share takes turns.
+  // A pass begins: everything below until the lock is given back belongs to it. What sessions must share takes turns. A backend
+  // may put off its work until to_caller: rows and weights that a call names stay until then, or until the pass has failed.
   virtual std::unique_lock<std::mutex> begin(Workspace&) = 0;
   // The caller's values [rows][cols] as rows, placed in `memory` unless the backend reads them where they are.
   virtual Rows from_caller(Workspace&, const float* values, int rows, int cols, class RowMemory& memory) = 0;

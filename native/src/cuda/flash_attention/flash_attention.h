@@ -52,6 +52,8 @@ struct FlashAttention {
   uint16_t* out_bf16;          // [rows][num_heads * head_dim]: one of the two, the other null. out_bf16 may be q.
   float* out_f32;
   int64_t out_stride;
+
+  bool operator==(const FlashAttention&) const = default;
 };
 
 #if defined(E4J_CUDA)

@@ -1,5 +1,7 @@
 #include "cuda/kernels/elementwise.h"
 
+#include <cuda_fp8.h>
+
 #include "cuda/element.h"
 
 namespace e4j::cuda {
@@ -75,6 +77,56 @@ __global__ void __launch_bounds__(kThreads) normalize_rows_kernel(const __grid_c
   float* x = c.x + static_cast<int64_t>(blockIdx.x) * c.stride;
   const float scale = l2_scale(row_square(x, c.cols));
   for (int i = static_cast<int>(threadIdx.x); i < c.cols; i += kThreads) x[i] *= scale;
+}
+
+// Of values >= 0; in every thread, as block_sum.
+__device__ float block_max(float value) {
+  __shared__ float partial[kThreads / kWarp];
+  for (int offset = kWarp / 2; offset > 0; offset /= 2) value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, offset));
+  if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = value;
+  __syncthreads();
+  for (int i = 0; i < kThreads / kWarp; ++i) value = fmaxf(value, partial[i]);
+  return value;
+}
+
+__device__ Bf16x8 octet(const QuantizeRows& c, int64_t row, int col) {
+  return *reinterpret_cast<const Bf16x8*>(c.x + row * c.x_stride + col);
+}
+__device__ float row_most(const QuantizeRows& c, int64_t row) {
+  float most = 0;
+  for (int i = static_cast<int>(threadIdx.x) * 8; i < c.cols; i += kThreads * 8) {
+    const Bf16x8 x = octet(c, row, i);
+    for (int j = 0; j < 8; ++j) most = fmaxf(most, fabsf(from_bf16(x.v[j])));
+  }
+  return block_max(most);
+}
+// As to_e4m3, by the instruction where there is one.
+__device__ uint32_t e4m3(float x) {
+#if __CUDA_ARCH__ >= 890
+  return __nv_cvt_float_to_fp8(x, __NV_SATFINITE, __NV_E4M3);
+#else
+  return to_e4m3(x);
+#endif
+}
+
+// The largest magnitude of all rows, as bits: those of values >= 0 are ordered as the values are.
+__global__ void __launch_bounds__(kThreads) largest_kernel(const __grid_constant__ QuantizeRows c) {
+  const float most = row_most(c, blockIdx.x);
+  if (threadIdx.x == 0) atomicMax(reinterpret_cast<unsigned*>(c.scales + 1), __float_as_uint(most));
+}
+
+// One block per row, which it finds in L1 the second time.
+__global__ void __launch_bounds__(kThreads) quantize_rows_kernel(const __grid_constant__ QuantizeRows c) {
+  const int64_t r = blockIdx.x;
+  const float scale = e4m3_scale(c.by_rows ? row_most(c, r) : c.scales[1]), inverse = 1.0f / scale;
+  if (threadIdx.x == 0 && (c.by_rows || r == 0)) c.scales[c.by_rows ? r : 0] = scale;
+  for (int i = static_cast<int>(threadIdx.x) * 8; i < c.cols; i += kThreads * 8) {
+    const Bf16x8 x = octet(c, r, i);
+    uint32_t words[2] = {0, 0};
+#pragma unroll
+    for (int j = 0; j < 8; ++j) words[j / 4] |= e4m3(from_bf16(x.v[j]) * inverse) << (j % 4 * 8);
+    *reinterpret_cast<uint2*>(c.out + r * c.out_stride + i) = {words[0], words[1]};
+  }
 }
 
 // One thread per value; rows * cols of them.
@@ -170,6 +222,15 @@ cudaError_t launch_norm_rows(const NormRows& c, cudaStream_t stream) {
 }
 cudaError_t launch_cast_rows(const CastRows& c, cudaStream_t stream) {
   E4J_LAUNCH(cast_rows_kernel, blocks(static_cast<int64_t>(c.rows) * c.out_cols), kThreads);
+}
+cudaError_t launch_quantize_rows(const QuantizeRows& c, cudaStream_t stream) {
+  if (c.cols % 8 != 0 || c.x_stride % 8 != 0 || c.out_stride % 16 != 0 || !aligned(c.x, 16) || !aligned(c.out, 16)) return cudaErrorInvalidValue;
+  if (!c.by_rows && c.rows > 0) {
+    if (const cudaError_t error = cudaMemsetAsync(c.scales, 0, 2 * sizeof(float), stream); error != cudaSuccess) return error;
+    largest_kernel<<<static_cast<unsigned>(c.rows), kThreads, 0, stream>>>(c);
+    if (const cudaError_t error = cudaGetLastError(); error != cudaSuccess) return error;
+  }
+  E4J_LAUNCH(quantize_rows_kernel, static_cast<unsigned>(c.rows), kThreads);
 }
 cudaError_t launch_rotary_table(const RotaryRows& c, cudaStream_t stream) {
   E4J_LAUNCH(rotary_table_kernel, blocks(static_cast<int64_t>(c.rows) * c.half), kThreads);

@@ -8,6 +8,7 @@ namespace e4j::cuda {
 
 cudaError_t launch_norm_rows(const NormRows&, cudaStream_t);
 cudaError_t launch_cast_rows(const CastRows&, cudaStream_t);
+cudaError_t launch_quantize_rows(const QuantizeRows&, cudaStream_t);
 cudaError_t launch_rotary_table(const RotaryRows&, cudaStream_t);
 // half is a multiple of 8; x is 16-byte aligned and its stride a multiple of 8.
 cudaError_t launch_rotate_rows(const RotateRows&, cudaStream_t);

@@ -10,17 +10,21 @@ import io.embed4j.model.TextFile;
 import io.embed4j.pooling.Matryoshka;
 import io.embed4j.tokenizer.Tokenizer;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * An open model. Thread-safe, from platform and virtual threads alike: texts are tokenised and pictures
- * decoded in the calling thread, batches
- * take turns on the model's own worker threads, fairly.
+ * decoded in the calling thread, batches take turns on the model's own worker threads, fairly. With {@code cuda:all} the
+ * batches of one list and of several callers run side by side, one per GPU.
  *
  * {@snippet :
  * try (EmbeddingModel model = EmbeddingModel.open(Path.of("model"))) {
@@ -54,7 +58,7 @@ public final class EmbeddingModel implements AutoCloseable {
     this.preparation = preparation;
     this.maxBatchTokens = options.maxBatchTokens();
     this.runtime = new RuntimeInfo(system.cpuTier(), system.cpuTiers(), engine.info().numThreads(),
-        engine.info().weightBytes(), system.libraryVersion(), engine.info().device());
+        engine.info().weightBytes(), system.libraryVersion(), engine.info().device(), engine.info().numDevices());
   }
 
   /** Opens a model with {@link ModelOptions#defaults}. */
@@ -84,7 +88,7 @@ public final class EmbeddingModel implements AutoCloseable {
     Matryoshka sizes = new Matryoshka(files.info().matryoshkaDims());
     Preparation preparation = new Preparation(files, options, tokenizer, sizes);
     Engine engine = new Engine(new NativeModel.Params(options.threads(), files.text(), files.vision(), files.multiVector(),
-        List.copyOf(files.adapters().values()), options.device()));
+        List.copyOf(files.adapters().values()), options.device(), options.precision()));
     EmbeddingModel model = new EmbeddingModel(files, options, sizes, preparation, engine, system);
     LOG.info("opened {} ({}) on {}", path, model.info.name(), model.runtime.device());
     if (!engine.info().deviceNote().isEmpty()) {
@@ -187,8 +191,9 @@ public final class EmbeddingModel implements AutoCloseable {
   /** Requests on their way into batches, and what became of them. */
   private final class Packing {
     private final Outcome[] outcomes;
-    private final List<Integer> places = new ArrayList<>();
-    private final List<PreparedRequest> batch = new ArrayList<>();
+    private final Deque<FutureTask<Void>> running = new ArrayDeque<>(); // beside this thread, when there are several devices
+    private List<Integer> places = new ArrayList<>();
+    private List<PreparedRequest> batch = new ArrayList<>();
     private long tokens;
 
     Packing(int requests) {
@@ -209,14 +214,47 @@ public final class EmbeddingModel implements AutoCloseable {
 
     List<Outcome> finish() {
       flush();
+      while (!running.isEmpty()) join(running.remove());
       return Arrays.asList(outcomes);
     }
 
     private void flush() {
-      if (!batch.isEmpty()) run(batch, places);
-      batch.clear();
-      places.clear();
+      List<PreparedRequest> full = batch;
+      List<Integer> at = places;
+      batch = new ArrayList<>();
+      places = new ArrayList<>();
       tokens = 0;
+      if (full.isEmpty()) return;
+      if (runtime.devices() == 1) {
+        run(full, at);
+        return;
+      }
+      if (running.size() == runtime.devices()) join(running.remove());
+      FutureTask<Void> task = new FutureTask<>(() -> run(full, at), null);
+      running.add(task);
+      Thread.ofVirtual().name("embed4j-batch").start(task);
+    }
+
+    /** Waits for a batch. When it failed, or this thread is interrupted, the others stop waiting for their turn. */
+    private void join(FutureTask<Void> task) {
+      try {
+        task.get();
+        return;
+      } catch (InterruptedException e) {
+        task.cancel(true);
+        stopAll();
+        Thread.currentThread().interrupt();
+        throw new EmbeddingException(EmbeddingException.CANCELLED, "interrupted while waiting for the model", e);
+      } catch (ExecutionException e) {
+        stopAll();
+        if (e.getCause() instanceof RuntimeException cause) throw cause;
+        if (e.getCause() instanceof Error cause) throw cause;
+        throw new IllegalStateException(e.getCause());
+      }
+    }
+
+    private void stopAll() {
+      for (FutureTask<Void> task : running) task.cancel(true);
     }
 
     /** One batch; when it fails as a whole, each of its items alone, so that only those at fault are lost. */

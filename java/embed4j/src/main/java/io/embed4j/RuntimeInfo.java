@@ -11,6 +11,7 @@ import java.util.List;
  * @param weightBytes held in memory for weights
  * @param libraryVersion of the native library
  * @param device what computes, in words: the CPU's tier and threads, or the GPU with its libraries
+ * @param devices how many batches run side by side: GPUs with {@code cuda:all}, else 1
  */
 public record RuntimeInfo(String cpuTier, List<String> cpuTiers, int threads, long weightBytes, String libraryVersion,
-    String device) {}
+    String device, int devices) {}

@@ -122,7 +122,7 @@ final class EmbedCommand implements Callable<Integer>, Requests {
   private Job.End run(Items items, EmbeddingModel open) throws Exception {
     int size = multiVector ? open.info().multiVectorDim() : dimensions == 0 ? open.info().hiddenSize() : dimensions;
     Shape shape = new Shape(output.type(), size, multiVector, items.idType(), items.carried());
-    Job job = new Job(open, model.options().maxBatchTokens(), items, this, output.maxFailures(), spec.commandLine().getErr(),
+    Job job = new Job(open, model.options().maxBatchTokens() * open.runtime().devices(), items, this, output.maxFailures(), spec.commandLine().getErr(),
         output.progressSeconds());
     if (output.isStream()) return job.toStream(JsonLines.open(output.output()), shape);
     return job.toFiles(output.files(), output.start(), output.format(shape), settings(items, open), output.syncSeconds());
@@ -137,6 +137,7 @@ final class EmbedCommand implements Callable<Integer>, Requests {
     settings.put("--prompt", prompt.label());
     settings.put("--merged-task", String.valueOf(model.options().mergedTask()));
     settings.put("--device", model.options().device());
+    settings.put("--precision", model.options().precision());
     settings.put("--dimensions", Integer.toString(dimensions));
     settings.put("--multi-vector", Boolean.toString(multiVector));
     settings.put("--image-tokens-only", Boolean.toString(imageTokensOnly));

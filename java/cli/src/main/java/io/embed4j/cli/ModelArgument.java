@@ -16,8 +16,14 @@ final class ModelArgument {
   private int threads;
 
   @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "cpu",
-      description = "cpu (default), cuda or cuda:N for an NVIDIA GPU, or auto: a GPU where that is possible.")
+      description = "cpu (default), cuda or cuda:N for an NVIDIA GPU, cuda:all for all of them, or auto: a GPU where that is "
+          + "possible.")
   private String device;
+
+  @Option(names = "--precision", paramLabel = "PRECISION", defaultValue = "model",
+      description = "model (default): as the files' weights; fp8: the text decoder in 8-bit floating point, on a GPU of compute "
+          + "capability 8.9 or newer, with some loss.")
+  private String precision;
 
   @Option(names = "--merged-task", paramLabel = "TASK", converter = Labels.OfTask.class,
       description = "The task merged into a lone text GGUF whose name does not say it.")
@@ -29,6 +35,6 @@ final class ModelArgument {
 
   /** How it is opened. */
   ModelOptions options() {
-    return ModelOptions.defaults().threads(threads).mergedTask(mergedTask).device(device);
+    return ModelOptions.defaults().threads(threads).mergedTask(mergedTask).device(device).precision(precision);
   }
 }

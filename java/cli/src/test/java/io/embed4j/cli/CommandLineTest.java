@@ -96,6 +96,8 @@ class CommandLineTest {
     assertUnusable("query, passage", "embed", "-m", m, "--prompt", "poem", "text");
     assertUnusable("maxTokens", "embed", "-m", m, "--max-tokens", "40000", "text");
     assertUnusable("device is gpu, expected cpu, cuda", "embed", "-m", m, "--device", "gpu", "text");
+    assertUnusable("precision is fp4, expected model or fp8", "embed", "-m", m, "--precision", "fp4", "text");
+    assertUnusable("compute capability 8.9 or newer, but the device is the CPU", "embed", "-m", m, "--precision", "fp8", "text");
     assertUnusable("threads", "embed", "-m", m, "--threads", "-1", "text");
     assertUnusable("does not exist", "embed", "-m", "absent", "text");
     assertUnusable("does not exist", "embed", "-m", m, "--input", "absent.jsonl");
@@ -117,6 +119,8 @@ class CommandLineTest {
     Result cuda = run("embed", "-m", model.toString(), "--device", "cuda:0", "--output", onAuto.toString(), "text");
     assertEquals(2, cuda.code, cuda.err);
     assertTrue(cuda.err.contains("no NVIDIA driver is installed") || cuda.err.contains("Looked for:"), cuda.err);
+    Result all = run("embed", "-m", model.toString(), "--device", "cuda:all", "--precision", "fp8", "text");
+    assertEquals(2, all.code, all.err);
     Result auto = run("embed", "-m", model.toString(), "--device", "auto", "--output", onAuto.toString(), "text");
     assertEquals(0, auto.code, auto.err);
     assertEquals(0, run("embed", "-m", model.toString(), "--output", onCpu.toString(), "text").code);

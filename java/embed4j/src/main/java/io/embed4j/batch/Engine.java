@@ -10,34 +10,36 @@ import io.embed4j.ffm.NativeSession;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
 
 /**
- * Runs batches on an open native model, one at a time: a batch uses all of the model's threads, so a second one beside it
- * would only take turns with it. Callers queue fairly on a lock that parks virtual threads without holding a carrier.
- * Thread-safe.
+ * Runs batches on an open native model, one at a time per device: a batch uses all of a device, so a second one beside it
+ * would only take turns with it. Callers queue fairly, virtual threads without holding a carrier. Thread-safe.
  */
 public final class Engine implements AutoCloseable {
   private static final float[] NO_ROWS = {};
 
+  /** A session with the memory of its batches; the native side spreads sessions over the devices. */
+  private record Lane(NativeSession session, BatchBuffer buffer) {}
+
   private final NativeModel model;
-  private final NativeSession session;
-  private final BatchBuffer buffer;
   private final NativeModel.Info info;
-  private final ReentrantLock turn = new ReentrantLock(true);
+  private final List<Lane> lanes = new ArrayList<>();
+  private final BlockingQueue<Lane> idle;
   private volatile boolean closed;
 
   /** Opens the model's files; closes what it opened when that fails. */
   public Engine(NativeModel.Params params) {
     this.model = NativeModel.open(params);
+    this.info = model.info();
     try {
-      this.info = model.info();
-      this.session = model.openSession();
+      for (int i = 0; i < info.numDevices(); i++) lanes.add(new Lane(model.openSession(), new BatchBuffer(info)));
     } catch (RuntimeException e) {
-      model.close();
+      closeAll();
       throw e;
     }
-    this.buffer = new BatchBuffer(info);
+    this.idle = new ArrayBlockingQueue<>(lanes.size(), true, lanes);
   }
 
   /** The model's sizes. */
@@ -54,22 +56,23 @@ public final class Engine implements AutoCloseable {
    *     interrupt status set again; or what the native call reports
    */
   public List<Vectors> run(List<Sequence> sequences) {
+    Lane lane;
     try {
-      turn.lockInterruptibly();
+      lane = idle.take();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new EmbeddingException(EmbeddingException.CANCELLED, "interrupted while waiting for the model", e);
     }
     try {
       checkOpen();
-      write(sequences);
-      session.embed(buffer);
-      return read(sequences);
+      write(lane.buffer, sequences);
+      lane.session.embed(lane.buffer);
+      return read(lane.buffer, sequences);
     } catch (EmbeddingException e) {
       if (e.code().equals(EmbeddingException.CANCELLED)) checkOpen();
       throw e;
     } finally {
-      turn.unlock();
+      idle.add(lane);
     }
   }
 
@@ -79,22 +82,34 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
-   * Stops the batch in flight at its next layer, waits for it and frees the model. Its callers and those waiting get
+   * Stops the batches in flight at their next layer, waits for them and frees the model. Their callers and those waiting get
    * {@link IllegalStateException}. A second call waits for the first and does nothing.
    */
   @Override
   public synchronized void close() {
     if (closed) return;
     closed = true;
-    buffer.cancel();
-    turn.lock();
-    try {
-      session.close();
-      buffer.close();
-      model.close();
-    } finally {
-      turn.unlock();
+    for (Lane lane : lanes) lane.buffer.cancel();
+    boolean interrupted = false;
+    for (int taken = 0; taken < lanes.size();) {
+      try {
+        idle.take();
+        taken++;
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
     }
+    closeAll();
+    idle.addAll(lanes); // for those who wait, to see that it is closed
+    if (interrupted) Thread.currentThread().interrupt();
+  }
+
+  private void closeAll() {
+    for (Lane lane : lanes) {
+      lane.session.close();
+      lane.buffer.close();
+    }
+    model.close();
   }
 
   private static BatchBuffer.Shape shape(List<Sequence> sequences) {
@@ -135,7 +150,7 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private void write(List<Sequence> sequences) {
+  private static void write(BatchBuffer buffer, List<Sequence> sequences) {
     BatchBuffer.Shape shape = shape(sequences);
     buffer.reset(shape);
     Ints cuSeqlens = new Ints(buffer.cuSeqlens());
@@ -150,7 +165,7 @@ public final class Engine implements AutoCloseable {
       cuSeqlens.put(at);
       adapters.put(sequence.adapter());
       MemorySegment.copy(sequence.tokenIds(), 0, buffer.tokenIds(), JAVA_INT, 4L * at, sequence.length());
-      writePositions(sequence, at, shape.tokens());
+      writePositions(buffer, sequence, at, shape.tokens());
       Sequence.Image image = sequence.image();
       if (image != null) {
         MemorySegment.copy(image.patches(), 0, buffer.patches(), patchBytes, image.patches().byteSize());
@@ -173,7 +188,7 @@ public final class Engine implements AutoCloseable {
     cuSeqlens.put(at);
   }
 
-  private void writePositions(Sequence sequence, int at, int tokens) {
+  private static void writePositions(BatchBuffer buffer, Sequence sequence, int at, int tokens) {
     for (int axis = 0; axis < 3; axis++) {
       long offset = 4L * ((long) axis * tokens + at);
       if (sequence.image() != null) {
@@ -184,7 +199,7 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private List<Vectors> read(List<Sequence> sequences) {
+  private List<Vectors> read(BatchBuffer buffer, List<Sequence> sequences) {
     List<Vectors> vectors = new ArrayList<>(sequences.size());
     long pooledAt = 0;
     long rowsAt = 0;

@@ -76,7 +76,8 @@ final class Layouts {
       JAVA_INT.withName("reserved"),
       ADDRESS.withName("device"),
       ADDRESS.withName("cuda_library"),
-      ADDRESS.withName("cublas_lt_library")).withName("e4j_model_params");
+      ADDRESS.withName("cublas_lt_library"),
+      ADDRESS.withName("precision")).withName("e4j_model_params");
 
   /** struct e4j_model_info. */
   static final StructLayout MODEL_INFO = MemoryLayout.structLayout(
@@ -96,7 +97,9 @@ final class Layouts {
       JAVA_INT.withName("vision_merge_size"),
       JAVA_LONG.withName("weight_bytes"),
       MemoryLayout.sequenceLayout(256, JAVA_BYTE).withName("device"),
-      MemoryLayout.sequenceLayout(1280, JAVA_BYTE).withName("device_note")).withName("e4j_model_info");
+      MemoryLayout.sequenceLayout(1280, JAVA_BYTE).withName("device_note"),
+      JAVA_INT.withName("num_devices"),
+      JAVA_INT.withName("reserved")).withName("e4j_model_info");
 
   /** struct e4j_batch. */
   static final StructLayout BATCH = MemoryLayout.structLayout(

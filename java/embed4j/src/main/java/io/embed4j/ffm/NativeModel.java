@@ -21,12 +21,14 @@ public final class NativeModel extends Handle {
    * @param vision or null: images are refused
    * @param multiVector or null: multi-vector output is refused
    * @param adapters the place in this list is the adapter's index in a batch
-   * @param device cpu, cuda, cuda:N or auto
+   * @param device cpu, cuda, cuda:N, cuda:all or auto
+   * @param precision model or fp8
    */
-  public record Params(int numThreads, Path text, Path vision, Path multiVector, List<Path> adapters, String device) {
+  public record Params(int numThreads, Path text, Path vision, Path multiVector, List<Path> adapters, String device,
+      String precision) {
     /** On the CPU. */
     public Params(int numThreads, Path text, Path vision, Path multiVector, List<Path> adapters) {
-      this(numThreads, text, vision, multiVector, adapters, "cpu");
+      this(numThreads, text, vision, multiVector, adapters, "cpu", "model");
     }
   }
 
@@ -35,11 +37,12 @@ public final class NativeModel extends Handle {
    *
    * @param device what it runs on, in words
    * @param deviceNote with auto: why that is not a GPU; else empty
+   * @param numDevices that sessions are spread over
    */
   public record Info(int numThreads, int hiddenSize, int intermediateSize, int numHiddenLayers, int numAttentionHeads,
       int numKeyValueHeads, int headDim, int vocabSize, int maxPositionEmbeddings, int multiVectorDim, int numAdapters,
       int visionPatchValues, int visionMergeSize, long weightBytes, String device,
-      String deviceNote) {}
+      String deviceNote, int numDevices) {}
 
   private NativeModel(MemorySegment address, Functions functions) {
     super("the model", address, functions.modelClose);
@@ -70,6 +73,7 @@ public final class NativeModel extends Handle {
       Layouts.set(struct, Layouts.MODEL_PARAMS, "adapter_paths", adapters);
       Layouts.set(struct, Layouts.MODEL_PARAMS, "num_adapters", params.adapters().size());
       Layouts.set(struct, Layouts.MODEL_PARAMS, "device", arena.allocateFrom(params.device()));
+      Layouts.set(struct, Layouts.MODEL_PARAMS, "precision", arena.allocateFrom(params.precision()));
       if (!params.device().equals("cpu")) {
         Layouts.set(struct, Layouts.MODEL_PARAMS, "cuda_library", path(arena, CudaLibraries.embed4j().orElse(null)));
         Layouts.set(struct, Layouts.MODEL_PARAMS, "cublas_lt_library", path(arena, CudaLibraries.cublasLt().orElse(null)));
@@ -121,7 +125,8 @@ public final class NativeModel extends Handle {
           Layouts.getInt(info, Layouts.MODEL_INFO, "vision_merge_size"),
           Layouts.getLong(info, Layouts.MODEL_INFO, "weight_bytes"),
           Layouts.getText(info, Layouts.MODEL_INFO, "device"),
-          Layouts.getText(info, Layouts.MODEL_INFO, "device_note"));
+          Layouts.getText(info, Layouts.MODEL_INFO, "device_note"),
+          Layouts.getInt(info, Layouts.MODEL_INFO, "num_devices"));
     }
   }
 }

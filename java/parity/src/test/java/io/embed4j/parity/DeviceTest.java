@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -30,6 +31,26 @@ class DeviceTest {
     String output = java(EMULATED, "auto", TinyModel.of(WeightType.BF16), "agree");
     assertTrue(output.contains("cuda:0 emulated GPU (compute capability 9.0"), output);
     assertTrue(output.contains("texts: ") && output.contains("pictures: "), output);
+  }
+
+  /** What 8-bit floating point loses: scaled by rows as on Hopper, and as a whole as on every other GPU that has it. */
+  @Test
+  void fp8LosesWhatTheReadmeSays() throws Exception {
+    for (Map.Entry<String, String> gpu : Map.of("90", "scaled by rows", "89", "scaled as a whole").entrySet()) {
+      Map<String, String> environment = new HashMap<>(EMULATED);
+      environment.put("EMULATED_CAPABILITY", gpu.getKey());
+      String output = java(environment, "cuda", TinyModel.of(WeightType.BF16), "fp8");
+      assertTrue(output.contains("the text decoder in fp8, " + gpu.getValue()) && output.contains("texts: "), output);
+    }
+  }
+
+  /** Memory and streams of one device are errors on another, so this also shows that each batch keeps to its own. */
+  @Test
+  void batchesRunOnSeveralGpusSideBySide() throws Exception {
+    Map<String, String> environment = new HashMap<>(EMULATED);
+    environment.put("EMULATED_DEVICES", "2");
+    String output = java(environment, "cuda:all", TinyModel.of(WeightType.BF16), "agree");
+    assertTrue(output.contains("2 devices, the first: cuda:0 emulated GPU") && output.contains("pictures: "), output);
   }
 
   @Test
@@ -63,18 +84,30 @@ class DeviceTest {
   /** Opens a model on a device and does one thing with it. */
   static final class Main {
     public static void main(String[] arguments) {
-      try (EmbeddingModel model = EmbeddingModel.open(
-          Path.of(arguments[1]), ModelOptions.defaults().device(arguments[0]))) {
+      ModelOptions options = ModelOptions.defaults().device(arguments[0]).maxBatchTokens(512)
+          .precision(arguments[2].equals("fp8") ? "fp8" : "model");
+      try (EmbeddingModel model = EmbeddingModel.open(Path.of(arguments[1]), options)) {
         System.out.println(model.runtime().device());
-        if (arguments[2].equals("agree")) agree(model);
+        switch (arguments[2]) {
+          case "agree" -> agree(model);
+          case "fp8" -> {
+            Agreement agreement = Agreement.of(model, shortTexts());
+            System.out.println("texts: " + agreement);
+            agreement.requireWorst(0.983, 0.934); // twice the error that was seen
+          }
+          default -> { }
+        }
       } catch (EmbeddingException e) {
         System.out.println(e.code() + ": " + e.getMessage());
       }
     }
 
+    private static List<Reference.Case> shortTexts() {
+      return Reference.TEXTS.stream().filter(text -> text.ids().length < 100).toList();
+    }
+
     private static void agree(EmbeddingModel model) {
-      List<Reference.Case> texts = Reference.TEXTS.stream().filter(text -> text.ids().length < 100).toList();
-      Agreement agreement = Agreement.of(model, texts);
+      Agreement agreement = Agreement.of(model, shortTexts());
       System.out.println("texts: " + agreement);
       agreement.require(WeightType.BF16);
       Agreement pictures = Agreement.of(model, Reference.FORMATS.stream().filter(p -> p.file().endsWith(".png")).limit(2).toList());

@@ -74,7 +74,7 @@ final class Models implements AutoCloseable {
     int batchTokens = config.count(Setting.MAX_BATCH_TOKENS);
     Task merged = (Task) config.value(Setting.MERGED_TASK);
     EmbeddingModel model = EmbeddingModel.open(path, ModelOptions.defaults().threads(config.count(Setting.THREADS))
-        .maxBatchTokens(batchTokens).mergedTask(merged).device(config.text(Setting.DEVICE)));
+        .maxBatchTokens(batchTokens).mergedTask(merged).device(config.text(Setting.DEVICE)).precision(config.text(Setting.PRECISION)));
     TaskName task = ServedModel.defaultTask(model.info(), merged, TaskName.of(config.text(Setting.DEFAULT_TASK)));
     try {
       model.check(EmbeddingRequest.text("").task(task.task()));
@@ -83,7 +83,7 @@ final class Models implements AutoCloseable {
       throw e;
     }
     long queueTokens = config.number(Setting.MAX_QUEUE_TOKENS);
-    Dispatcher dispatcher = new Dispatcher(ids.getFirst(), model, batchTokens, queueTokens, metrics);
+    Dispatcher dispatcher = new Dispatcher(ids.getFirst(), model, batchTokens * model.runtime().devices(), queueTokens, metrics);
     ServedModel served = new ServedModel(List.copyOf(ids), model, dispatcher, task);
     models.add(served);
     for (String id : ids) byName.put(id, served);

@@ -23,7 +23,11 @@ public enum Setting {
   /** Worker threads. */
   THREADS(Kind.number(0, 1024), "0", "N", "Worker threads of each model; 0 for all processors."),
   /** What computes. */
-  DEVICE(Kind.TEXT, "cpu", "DEVICE", "cpu, cuda or cuda:N for an NVIDIA GPU, or auto: a GPU where that is possible."),
+  DEVICE(Kind.TEXT, "cpu", "DEVICE", "cpu, cuda or cuda:N for an NVIDIA GPU, cuda:all for all of them, or auto: a "
+      + "GPU where that is possible."),
+  /** Of the products. */
+  PRECISION(Kind.oneOf("model", "fp8"), "model", "model|fp8", "fp8: the text decoder in 8-bit floating point, on a GPU of compute "
+      + "capability 8.9 or newer."),
   /** Of a lone text GGUF. */
   MERGED_TASK(Kind.TASK, "", "TASK", "The task merged into a lone text GGUF whose name does not say it."),
   /** The task of requests that name none. */
