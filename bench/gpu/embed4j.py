@@ -11,14 +11,16 @@ class Error(C.Structure):
 class Params(C.Structure):
     _fields_ = [("struct_size", C.c_uint32), ("num_threads", C.c_int32), ("text_path", C.c_char_p), ("vision_path", C.c_char_p),
                 ("multivector_path", C.c_char_p), ("adapter_paths", C.POINTER(C.c_char_p)), ("num_adapters", C.c_int32),
-                ("reserved", C.c_int32), ("device", C.c_char_p), ("cuda_library", C.c_char_p), ("cublas_lt_library", C.c_char_p)]
+                ("reserved", C.c_int32), ("device", C.c_char_p), ("cuda_library", C.c_char_p), ("cublas_lt_library", C.c_char_p),
+                ("precision", C.c_char_p)]
 
 
 class Info(C.Structure):
     _fields_ = [("struct_size", C.c_uint32)] + [(n, C.c_int32) for n in (
         "num_threads", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
         "vocab_size", "max_position_embeddings", "multi_vector_dim", "num_adapters", "vision_patch_values", "vision_merge_size")] + [
-        ("weight_bytes", C.c_uint64), ("device", C.c_char * 256), ("device_note", C.c_char * 1280)]
+        ("weight_bytes", C.c_uint64), ("device", C.c_char * 256), ("device_note", C.c_char * 1280), ("num_devices", C.c_int32),
+        ("reserved", C.c_int32)]
 
 
 class Batch(C.Structure):
@@ -39,14 +41,14 @@ def ints(values):
 class Model:
     """A model and a session of it."""
 
-    def __init__(self, library, folder, device):
+    def __init__(self, library, folder, device, precision="model"):
         self.lib, self.error = C.CDLL(library), Error(C.sizeof(Error))
         folder = pathlib.Path(folder)
         path = lambda name: os.fsencode(folder / name) if (folder / name).exists() else None
         adapters = [p for p in (path(f"adapter-{t}.gguf") for t in TASKS) if p]
         array = (C.c_char_p * max(1, len(adapters)))(*adapters)
         params = Params(C.sizeof(Params), 0, path("text.gguf"), path("vision.gguf"), path("multivector.gguf"), array, len(adapters), 0,
-                        device.encode(), None, None)
+                        device.encode(), None, None, precision.encode())
         self.model, self.session = C.c_void_p(), C.c_void_p()
         self.call("e4j_model_open", C.byref(params), C.byref(self.model))
         self.info = Info(C.sizeof(Info))
