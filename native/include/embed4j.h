@@ -168,8 +168,8 @@ E4J_API e4j_status e4j_model_open(const e4j_model_params* params, e4j_model** ou
 E4J_API void e4j_model_close(e4j_model* model);
 E4J_API e4j_status e4j_model_get_info(const e4j_model* model, e4j_model_info* out, e4j_error* error);
 
-/* ---- session: workspace for one call at a time; sessions of one model share its threads and take turns on the CPU; on a
- * GPU each has a stream of its own ------------------------------------------------------------------------------ */
+/* ---- session: workspace for one call at a time; sessions of one model share its threads and take turns on the CPU, where
+ * calls in the background give way in the midst of their work; on a GPU each has a stream of its own --------------- */
 
 typedef struct e4j_session e4j_session;
 
@@ -186,7 +186,7 @@ typedef struct e4j_batch {
     int32_t num_patches;         /* sum of t * h * w over grid_thw */
     int32_t num_pooled;
     int32_t num_multi_vector;    /* ranges, not rows */
-    int32_t reserved;
+    int32_t background;          /* 1: on the CPU this call has the model's threads only while no other wants them; else 0 */
     const int32_t* token_ids;    /* [num_tokens], 0 .. vocab_size-1 */
     const int32_t* position_ids; /* [3][num_tokens]: temporal, height, width; >= 0 */
     const int32_t* cu_seqlens;   /* [num_sequences + 1], 0 .. num_tokens, strictly increasing */
@@ -196,7 +196,8 @@ typedef struct e4j_batch {
     const int32_t* image_rows;   /* [num_patches / merge_size^2]: the token (packed index) each merged patch replaces */
     const int32_t* pooled_ranges;       /* [num_pooled][2] */
     const int32_t* multi_vector_ranges; /* [num_multi_vector][2] */
-    const int32_t* cancel;       /* or NULL; polled between layers: non-zero ends the call with E4J_CANCELLED */
+    const int32_t* cancel;       /* or NULL; any thread sets it to non-zero, and the call ends with E4J_CANCELLED:
+                                    within milliseconds on the CPU, before its next work is handed over on a GPU */
 } e4j_batch;
 
 typedef struct e4j_result {

@@ -49,16 +49,54 @@ void ThreadPool::stop() noexcept {
   for (auto& t : threads_) t.join();
 }
 
+ThreadPool::Turn::Turn(ThreadPool& pool, const int32_t* cancel, bool background)
+    : pool_(pool), cancel_(cancel), background_(background) {
+  begin();
+}
+
+ThreadPool::Turn::~Turn() { end(); }
+
+void ThreadPool::Turn::begin() {
+  std::unique_lock lock(pool_.turns_mutex_);
+  if (!background_) pool_.wanted_.fetch_add(1, std::memory_order_relaxed);
+  pool_.turn_over_.wait(lock, [&] { return !pool_.taken_ && !must_pause(); });
+  if (!background_) pool_.wanted_.fetch_sub(1, std::memory_order_relaxed);
+  pool_.taken_ = true;
+  pool_.turn_ = this;
+}
+
+void ThreadPool::Turn::end() noexcept {
+  {
+    std::lock_guard lock(pool_.turns_mutex_);
+    pool_.turn_ = nullptr;
+    pool_.taken_ = false;
+  }
+  pool_.turn_over_.notify_all();
+}
+
+// The position is kept here, not in the pool: between two slices another caller may have the pool.
 void ThreadPool::run(int count, Task task, void* context) {
-  if (count <= 0) return;
-  if (num_threads_ == 1 || count == 1) {
-    for (int i = 0; i < count; ++i) task(context, i, 0);
-    return;
+  Turn* const turn = turn_;
+  for (int first = 0; first < count;) {
+    if (turn != nullptr && turn->cancelled()) fail(E4J_CANCELLED, "cancelled by the caller");
+    if (turn != nullptr && turn->must_pause()) {
+      turn->end();
+      turn->begin();
+    }
+    first = hand_out(first, count, task, context);
+  }
+}
+
+// Returns the first slice that was not run: count, unless interrupted.
+int ThreadPool::hand_out(int first, int count, Task task, void* context) {
+  if (num_threads_ == 1 || count - first == 1) {
+    for (; first < count && !interrupted(); ++first) task(context, first, 0);
+    return first;
   }
   task_ = task;
   context_ = context;
   count_ = count;
-  next_.store(0, std::memory_order_relaxed);
+  next_.store(first, std::memory_order_relaxed);
   running_.store(num_threads_ - 1, std::memory_order_relaxed);
   {
     std::lock_guard lock(mutex_);
@@ -68,10 +106,16 @@ void ThreadPool::run(int count, Task task, void* context) {
   drain(0);
   for (int spins = 0; running_.load(std::memory_order_acquire) != 0; ++spins)
     spins < kSpins ? relax() : std::this_thread::yield();
+  return std::min(next_.load(std::memory_order_relaxed), count);
 }
 
+// Every slice that is taken is run.
 void ThreadPool::drain(int thread) {
-  for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) task_(context_, i, thread);
+  while (!interrupted()) {
+    const int i = next_.fetch_add(1, std::memory_order_relaxed);
+    if (i >= count_) return;
+    task_(context_, i, thread);
+  }
 }
 
 void ThreadPool::work(int thread) {

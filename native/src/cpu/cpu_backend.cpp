@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <mutex>
 
 #include "base/status.h"
 #include "cpu/attention.h"
@@ -71,6 +70,11 @@ class CpuWorkspace final : public Workspace {
   Buffer memory_;
 };
 
+struct CpuPass final : Pass {
+  CpuPass(ThreadPool& pool, const PassOptions& options) : turn(pool, options.cancel, options.background) {}
+  ThreadPool::Turn turn;
+};
+
 class PoolBackend final : public CpuBackend {
  public:
   explicit PoolBackend(int num_threads)
@@ -96,7 +100,9 @@ class PoolBackend final : public CpuBackend {
 
   std::unique_ptr<Workspace> make_workspace() override { return std::make_unique<CpuWorkspace>(pool_.num_threads()); }
 
-  std::unique_lock<std::mutex> begin(Workspace&) override { return std::unique_lock(turn_); }
+  std::unique_ptr<Pass> begin(Workspace&, const PassOptions& options) override {
+    return std::make_unique<CpuPass>(pool_, options);
+  }
 
   Rows from_caller(Workspace&, const float* values, int rows, int cols, RowMemory&) override {
     return {const_cast<float*>(values), rows, cols, static_cast<size_t>(cols)};  // only read: Rows has no const form
@@ -350,7 +356,6 @@ class PoolBackend final : public CpuBackend {
 
   const Kernels kernels_;
   ThreadPool pool_;
-  std::mutex turn_;  // the pool runs one call at a time
 };
 
 }  // namespace

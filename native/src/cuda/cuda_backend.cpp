@@ -122,7 +122,7 @@ class CudaBackend final : public Backend {
   }
 
   // Sessions do not wait for each other: each has a stream and memory of its own.
-  std::unique_lock<std::mutex> begin(Workspace& w) override {
+  std::unique_ptr<Pass> begin(Workspace& w, const PassOptions&) override {
     check(device_.api().use(device_.index()), "choosing the device");
     cuda(w).queue.restart();
     cuda(w).uploads.reset();

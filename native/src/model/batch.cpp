@@ -74,6 +74,7 @@ void check_batch(const e4j_batch& b, const e4j_result& result, const BatchLimits
   require_count(b.num_patches, 0, kMaxPatches, "num_patches");
   require_count(b.num_pooled, 0, kMaxTokens, "num_pooled");
   require_count(b.num_multi_vector, 0, b.num_tokens, "num_multi_vector");
+  require_count(b.background, 0, 1, "background");
   require_pointer(b.token_ids, true, "batch.token_ids");
   require_pointer(b.position_ids, true, "batch.position_ids");
   require_pointer(b.cu_seqlens, true, "batch.cu_seqlens");

@@ -143,7 +143,7 @@ void Session::embed(const e4j_batch& batch, const e4j_result& result) {
   const size_t tokens = static_cast<size_t>(batch.num_tokens);
 
   Backend& backend = *model_.backend_;
-  const auto turn = backend.begin(*workspace_);
+  const auto pass = backend.begin(*workspace_, {batch.cancel, batch.background != 0});
   const Rows x = x_.rows(batch.num_tokens, info.hidden_size);
   backend.embed(*workspace_, *model_.token_embd_, {batch.token_ids, tokens}, x);
   if (batch.num_images > 0 && !see(batch, x)) fail(E4J_CANCELLED, "cancelled by the caller");

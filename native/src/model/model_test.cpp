@@ -57,6 +57,7 @@ TEST(sessions_take_turns_and_agree) {
       if (e4j_session_open(m.model, &session, nullptr) != E4J_OK) ++wrong;
       for (int i = 0; i < 20; ++i) {
         Batch b;
+        b.batch.background = t % 2;
         if (e4j_embed(session, &b.batch, &b.result, nullptr) != E4J_OK || b.pooled_out != expected.pooled_out || b.multi_out != expected.multi_out) ++wrong;
       }
       e4j_session_close(session);

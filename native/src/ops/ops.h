@@ -4,7 +4,6 @@
 #pragma once
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -136,6 +135,17 @@ class Workspace {
   virtual ~Workspace() = default;
 };
 
+// A pass over the model, until it is destroyed.
+class Pass {
+ public:
+  virtual ~Pass() = default;
+};
+
+struct PassOptions {
+  const int32_t* cancel = nullptr;  // non-zero: the pass is to end with E4J_CANCELLED
+  bool background = false;          // gives way to passes that are not
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -159,9 +169,10 @@ class Backend {
   virtual std::unique_ptr<Memory> make_memory(size_t bytes) = 0;
   virtual std::unique_ptr<Workspace> make_workspace() = 0;
 
-  // A pass begins: everything below until the lock is given back belongs to it. What sessions must share takes turns. A backend
-  // may put off its work until to_caller: rows and weights that a call names stay until then, or until the pass has failed.
-  virtual std::unique_lock<std::mutex> begin(Workspace&) = 0;
+  // A pass begins: everything below until its end belongs to it. What sessions must share takes turns. A backend that can
+  // ends or interrupts a pass within an operation; the model looks at `cancel` between layers in any case. A backend may put
+  // off its work until to_caller: rows and weights that a call names stay until then, or until the pass has failed.
+  virtual std::unique_ptr<Pass> begin(Workspace&, const PassOptions& = {}) = 0;
   // The caller's values [rows][cols] as rows, placed in `memory` unless the backend reads them where they are.
   virtual Rows from_caller(Workspace&, const float* values, int rows, int cols, class RowMemory& memory) = 0;
   // out[rows][cols] = from, once everything before is done.

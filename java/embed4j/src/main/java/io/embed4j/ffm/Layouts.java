@@ -110,7 +110,7 @@ final class Layouts {
       JAVA_INT.withName("num_patches"),
       JAVA_INT.withName("num_pooled"),
       JAVA_INT.withName("num_multi_vector"),
-      JAVA_INT.withName("reserved"),
+      JAVA_INT.withName("background"),
       ADDRESS.withName("token_ids"),
       ADDRESS.withName("position_ids"),
       ADDRESS.withName("cu_seqlens"),
