@@ -34,7 +34,7 @@ public final class EmbeddingException extends RuntimeException {
   public static final String DEVICE_UNAVAILABLE = "device_unavailable";
   /** Not enough memory for this batch or this model. */
   public static final String OUT_OF_MEMORY = "out_of_memory";
-  /** The calling thread was interrupted before its turn came. */
+  /** A {@link Cancellation} ended the call, or the calling thread was interrupted before its turn came. */
   public static final String CANCELLED = "cancelled";
   /** A defect of Embed4J itself. */
   public static final String INTERNAL = "internal";

@@ -1,6 +1,7 @@
 package io.embed4j;
 
 import io.embed4j.batch.Engine;
+import io.embed4j.batch.StopSignal;
 import io.embed4j.batch.Vectors;
 import io.embed4j.ffm.GgufFile;
 import io.embed4j.ffm.NativeModel;
@@ -115,7 +116,7 @@ public final class EmbeddingModel implements AutoCloseable {
    */
   public Embedding embed(EmbeddingRequest request) {
     PreparedRequest prepared = prepare(request);
-    return embedding(prepared, engine.run(List.of(prepared.sequence())).getFirst());
+    return embedding(prepared, engine.run(List.of(prepared.sequence()), false, new StopSignal()).getFirst());
   }
 
   /**
@@ -139,11 +140,25 @@ public final class EmbeddingModel implements AutoCloseable {
    * @throws IllegalStateException when the model is closed
    */
   public List<Outcome> embedPrepared(List<PreparedRequest> requests) {
+    return embedPrepared(requests, Priority.NORMAL, new Cancellation());
+  }
+
+  /**
+   * Embeds requests that this model prepared, as {@link #embedPrepared(List)} does, in a way that can be stopped.
+   *
+   * @param cancellation ends the call as a whole: outcomes of batches that are done are lost
+   * @return one outcome per request, in order
+   * @throws EmbeddingException {@link EmbeddingException#CANCELLED} when cancelled, or interrupted while waiting; an
+   *     interrupt does not end a batch that runs, it is left to be seen after it
+   * @throws IllegalArgumentException when another model prepared one of them
+   * @throws IllegalStateException when the model is closed
+   */
+  public List<Outcome> embedPrepared(List<PreparedRequest> requests, Priority priority, Cancellation cancellation) {
     engine.checkOpen();
     for (PreparedRequest request : requests) {
       if (request.owner() != preparation) throw new IllegalArgumentException("another model prepared the request");
     }
-    Packing packing = new Packing(requests.size());
+    Packing packing = new Packing(requests.size(), priority, cancellation.signal());
     for (int i = 0; i < requests.size(); i++) packing.add(i, requests.get(i));
     return packing.finish();
   }
@@ -158,7 +173,7 @@ public final class EmbeddingModel implements AutoCloseable {
    */
   public List<Outcome> embedAll(List<EmbeddingRequest> requests) {
     engine.checkOpen();
-    Packing packing = new Packing(requests.size());
+    Packing packing = new Packing(requests.size(), Priority.NORMAL, new StopSignal());
     for (int i = 0; i < requests.size(); i++) {
       try {
         packing.add(i, preparation.prepare(requests.get(i)));
@@ -180,8 +195,8 @@ public final class EmbeddingModel implements AutoCloseable {
   }
 
   /**
-   * Closes the model and frees its memory; calls that wait or run get {@link IllegalStateException}, the one running ends
-   * at its next layer and is waited for. Closing twice is a no-op.
+   * Closes the model and frees its memory; calls that wait or run get {@link IllegalStateException}, those running are
+   * cancelled and waited for. Closing twice is a no-op.
    */
   @Override
   public void close() {
@@ -191,13 +206,17 @@ public final class EmbeddingModel implements AutoCloseable {
   /** Requests on their way into batches, and what became of them. */
   private final class Packing {
     private final Outcome[] outcomes;
+    private final boolean inBackground;
+    private final StopSignal stop;
     private final Deque<FutureTask<Void>> running = new ArrayDeque<>(); // beside this thread, when there are several devices
     private List<Integer> places = new ArrayList<>();
     private List<PreparedRequest> batch = new ArrayList<>();
     private long tokens;
 
-    Packing(int requests) {
-      outcomes = new Outcome[requests];
+    Packing(int requests, Priority priority, StopSignal stop) {
+      this.outcomes = new Outcome[requests];
+      this.inBackground = priority == Priority.BACKGROUND;
+      this.stop = stop;
     }
 
     void fail(int place, EmbeddingException e) {
@@ -260,7 +279,7 @@ public final class EmbeddingModel implements AutoCloseable {
     /** One batch; when it fails as a whole, each of its items alone, so that only those at fault are lost. */
     private void run(List<PreparedRequest> batch, List<Integer> places) {
       try {
-        List<Vectors> vectors = engine.run(batch.stream().map(PreparedRequest::sequence).toList());
+        List<Vectors> vectors = engine.run(batch.stream().map(PreparedRequest::sequence).toList(), inBackground, stop);
         for (int i = 0; i < batch.size(); i++) {
           outcomes[places.get(i)] = new Outcome.Success(embedding(batch.get(i), vectors.get(i)));
         }

@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
 
 /**
  * Native memory for one batch and its result, kept from batch to batch: one slice holds every array of e4j_batch and
@@ -23,6 +24,7 @@ public final class BatchBuffer implements AutoCloseable {
   private static final long NUM_PATCHES = Layouts.offset(Layouts.BATCH, "num_patches");
   private static final long NUM_POOLED = Layouts.offset(Layouts.BATCH, "num_pooled");
   private static final long NUM_MULTI_VECTOR = Layouts.offset(Layouts.BATCH, "num_multi_vector");
+  private static final long BACKGROUND = Layouts.offset(Layouts.BATCH, "background");
   private static final long TOKEN_IDS = Layouts.offset(Layouts.BATCH, "token_ids");
   private static final long POSITION_IDS = Layouts.offset(Layouts.BATCH, "position_ids");
   private static final long CU_SEQLENS = Layouts.offset(Layouts.BATCH, "cu_seqlens");
@@ -33,6 +35,7 @@ public final class BatchBuffer implements AutoCloseable {
   private static final long POOLED_RANGES = Layouts.offset(Layouts.BATCH, "pooled_ranges");
   private static final long MULTI_VECTOR_RANGES = Layouts.offset(Layouts.BATCH, "multi_vector_ranges");
   private static final long CANCEL = Layouts.offset(Layouts.BATCH, "cancel");
+  private static final VarHandle CANCELLED = JAVA_INT.varHandle();
   private static final long RESULT_POOLED = Layouts.offset(Layouts.RESULT, "pooled");
   private static final long RESULT_MULTI_VECTORS = Layouts.offset(Layouts.RESULT, "multi_vectors");
   private static final long RESULT_POOLED_FLOATS = Layouts.offset(Layouts.RESULT, "pooled_floats");
@@ -76,8 +79,13 @@ public final class BatchBuffer implements AutoCloseable {
   private MemorySegment pooled;
   private MemorySegment multiVectors;
 
-  /** A buffer for batches of one model. */
-  public BatchBuffer(NativeModel.Info model) {
+  /**
+   * A buffer for batches of one model.
+   *
+   * @param background whether its batches have the model's threads only while no others want them
+   */
+  public BatchBuffer(NativeModel.Info model, boolean background) {
+    batch.set(JAVA_INT, BACKGROUND, background ? 1 : 0);
     this.hiddenSize = model.hiddenSize();
     this.multiVectorDim = model.multiVectorDim();
     this.patchValues = model.visionPatchValues();
@@ -181,9 +189,14 @@ public final class BatchBuffer implements AutoCloseable {
     return multiVectors;
   }
 
-  /** Ends the call in flight, if any, and all later ones with {@code CANCELLED}. Thread-safe. */
+  /** Ends the call in flight, if any, and all that follow before {@link #arm} with {@code CANCELLED}. Thread-safe. */
   public void cancel() {
-    cancel.set(JAVA_INT, 0, 1);
+    CANCELLED.setVolatile(cancel, 0L, 1);
+  }
+
+  /** Undoes {@link #cancel}. */
+  public void arm() {
+    CANCELLED.setVolatile(cancel, 0L, 0);
   }
 
   @Override

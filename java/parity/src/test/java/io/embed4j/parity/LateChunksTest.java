@@ -17,6 +17,7 @@ import io.embed4j.TextSpan;
 import io.embed4j.TextTokenizer;
 import io.embed4j.batch.Engine;
 import io.embed4j.batch.Sequence;
+import io.embed4j.batch.StopSignal;
 import io.embed4j.batch.Vectors;
 import io.embed4j.convert.WeightType;
 import io.embed4j.ffm.NativeModel;
@@ -134,7 +135,7 @@ class LateChunksTest {
         List.of(files.resolve("adapter-retrieval.gguf"))))) {
       List<Sequence.Range> each = IntStream.range(0, ids.length).mapToObj(i -> new Sequence.Range(i, i + 1)).toList();
       Sequence sequence = new Sequence(ids, 0, null, each, engine.info().hiddenSize(), null);
-      Vectors vectors = engine.run(List.of(sequence)).getFirst();
+      Vectors vectors = engine.run(List.of(sequence), false, new StopSignal()).getFirst();
       return vectors.pooled().toArray(float[][]::new);
     }
   }

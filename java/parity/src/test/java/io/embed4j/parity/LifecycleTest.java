@@ -2,9 +2,12 @@ package io.embed4j.parity;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.embed4j.Cancellation;
 import io.embed4j.DenseEmbedding;
 import io.embed4j.EmbeddingException;
 import io.embed4j.EmbeddingModel;
@@ -12,6 +15,7 @@ import io.embed4j.EmbeddingRequest;
 import io.embed4j.ModelOptions;
 import io.embed4j.Outcome;
 import io.embed4j.PreparedRequest;
+import io.embed4j.Priority;
 import io.embed4j.Task;
 import io.embed4j.convert.WeightType;
 import java.io.IOException;
@@ -22,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -125,6 +130,68 @@ class LifecycleTest {
       Thread.sleep(Duration.ofMillis(50));
       model.close();
       call.get();
+    }
+  }
+
+  /** A text that takes long enough for others to come meanwhile. */
+  private static PreparedRequest lengthy(EmbeddingModel model) {
+    return model.prepare(EmbeddingRequest.text("a b ".repeat(3_500)));
+  }
+
+  private static float[] vector(List<Outcome> outcomes) {
+    return outcomes.getFirst().orThrow().dense().toArray();
+  }
+
+  @Test
+  void aCancelledCallEndsWhileItRunsAndWhileItWaits() throws Exception {
+    try (EmbeddingModel model = EmbeddingModel.open(TinyModel.small());
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      List<PreparedRequest> requests = List.of(lengthy(model));
+      long begun = System.nanoTime();
+      float[] expected = vector(model.embedPrepared(requests));
+      long whole = System.nanoTime() - begun;
+      for (Priority priority : Priority.values()) {
+        Cancellation running = new Cancellation();
+        Cancellation waiting = new Cancellation();
+        Future<?> first = threads.submit(() -> model.embedPrepared(requests, priority, running));
+        Thread.sleep(Duration.ofNanos(whole / 8));
+        Future<?> second = threads.submit(() -> model.embedPrepared(requests, priority, waiting));
+        Thread.sleep(Duration.ofNanos(whole / 8));
+        waiting.cancel();
+        assertCancelled(second);
+        assertFalse(first.isDone(), "cancelling the one that waited left the one that runs alone");
+        long cancelled = System.nanoTime();
+        running.cancel();
+        assertCancelled(first);
+        assertTrue(System.nanoTime() - cancelled < whole / 2, "it was not run to its end");
+        assertThrows(EmbeddingException.class, () -> model.embedPrepared(requests, priority, running), "it stays cancelled");
+        assertArrayEquals(expected, vector(model.embedPrepared(requests, priority, new Cancellation())));
+      }
+    }
+  }
+
+  private static void assertCancelled(Future<?> call) {
+    Throwable cause = assertThrows(ExecutionException.class, call::get).getCause();
+    assertEquals(EmbeddingException.CANCELLED, assertInstanceOf(EmbeddingException.class, cause).code());
+  }
+
+  @Test
+  void aBackgroundCallLetsOthersPassAndGivesTheSameVector() throws Exception {
+    try (EmbeddingModel model = EmbeddingModel.open(TinyModel.small());
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      List<PreparedRequest> requests = List.of(lengthy(model));
+      float[] expected = vector(model.embedPrepared(requests));
+      float[] hello = model.embed(HELLO).dense().toArray();
+      Future<float[]> background = threads.submit(() ->
+          vector(model.embedPrepared(requests, Priority.BACKGROUND, new Cancellation())));
+      Thread.sleep(50);
+      for (int i = 0; i < 5; i++) assertArrayEquals(hello, model.embed(HELLO).dense().toArray());
+      assertFalse(background.isDone(), "the others did not wait for it");
+      assertArrayEquals(expected, background.get());
+      Future<?> closed = threads.submit(() -> model.embedPrepared(requests, Priority.BACKGROUND, new Cancellation()));
+      Thread.sleep(50);
+      model.close();
+      assertInstanceOf(IllegalStateException.class, assertThrows(ExecutionException.class, closed::get).getCause());
     }
   }
 
