@@ -1,13 +1,17 @@
 package io.embed4j.server;
 
+import io.embed4j.Cancellation;
 import io.embed4j.EmbeddingException;
 import io.embed4j.EmbeddingModel;
 import io.embed4j.Outcome;
 import io.embed4j.PreparedRequest;
+import io.embed4j.Priority;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.PriorityQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -22,7 +26,13 @@ import org.slf4j.LoggerFactory;
  * taken from the queue, an item's place is the clock when it came, or its request's last place if that is later, plus its
  * own tokens, and the least place goes first. So a short text passes a long one that came before it, requests of many
  * items take turns with others, and nothing starves: an item of n tokens waits for at most the batch that runs, n tokens
- * of items that came after it, and what was queued before. A batch that runs is not interrupted.
+ * of items that came after it, and what was queued before.
+ *
+ * <p>Texts longer than a batch have a lane of their own, which runs one at a time in the background: the model pauses it for
+ * milliseconds or for as long as a batch of the others takes, in the midst of its work. While both lanes have work each gets
+ * half of the time, so a short text does not wait for a long one, and a long one takes at most twice its time and a batch.
+ *
+ * <p>A batch is cancelled when none of its requests is waited for any longer.
  */
 final class Dispatcher implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
@@ -36,24 +46,42 @@ final class Dispatcher implements AutoCloseable {
    */
   private record Item(Job job, int index, PreparedRequest request, long place, long number, Runnable taken) {}
 
+  /** What runs together. */
+  private record Batch(List<Item> items, long tokens, long start, Cancellation cancellation) {}
+
   private final EmbeddingModel model;
   private final int batchTokens;
   private final long maxTokens;
   private final Metrics.OfModel metrics;
-  private final Thread thread;
   private final ReentrantLock lock = new ReentrantLock();
-  private final Condition work = lock.newCondition();
   private final Condition space = lock.newCondition();
-  private final PriorityQueue<Item> queue =
-      new PriorityQueue<>(Comparator.comparingLong(Item::place).thenComparingLong(Item::number));
+  private final Lane ordinary;
+  private final Lane lengthy;
+  private final ExecutorService answers;
   private long queuedTokens;
   private long clock;
   private long arrivals;
+  private long ordinaryNanos; // that ordinary batches took while the lengthy text ran that runs now
   private double tokensPerSecond = 100;
   private boolean closed;
 
+  /** Items in their order, and the thread that embeds them. Everything is guarded by the dispatcher's lock. */
+  private final class Lane {
+    private final Priority priority;
+    private final Condition work = lock.newCondition();
+    private final PriorityQueue<Item> queue =
+        new PriorityQueue<>(Comparator.comparingLong(Item::place).thenComparingLong(Item::number));
+    private final Thread thread;
+    private Batch running; // or null
+
+    Lane(String name, Priority priority) {
+      this.priority = priority;
+      this.thread = Thread.ofPlatform().name(name).unstarted(() -> serve(this));
+    }
+  }
+
   /**
-   * Starts the model's thread.
+   * Starts the model's threads.
    *
    * @param maxTokens that may wait
    */
@@ -62,7 +90,11 @@ final class Dispatcher implements AutoCloseable {
     this.batchTokens = batchTokens;
     this.maxTokens = maxTokens;
     this.metrics = metrics.of(name, this::queuedTokens);
-    this.thread = Thread.ofPlatform().name("embed4j-" + name).start(this::serve);
+    this.answers = Executors.newSingleThreadExecutor(Thread.ofVirtual().name("answers").factory());
+    this.ordinary = new Lane("embed4j-" + name, Priority.NORMAL);
+    this.lengthy = new Lane("embed4j-long-" + name, Priority.BACKGROUND);
+    ordinary.thread.start();
+    lengthy.thread.start();
   }
 
   long queuedTokens() {
@@ -101,23 +133,32 @@ final class Dispatcher implements AutoCloseable {
       }
       if (closed) throw RequestException.of(Problem.UNAVAILABLE, "the server is stopping");
       for (int i = 0; i < requests.size(); i++) {
-        job.place = Math.max(job.place, clock) + requests.get(i).tokens();
-        queue.add(new Item(job, first + i, requests.get(i), job.place, arrivals++, taken));
+        int length = requests.get(i).tokens();
+        Lane lane = length > batchTokens ? lengthy : ordinary;
+        job.place = Math.max(job.place, clock) + length;
+        lane.queue.add(new Item(job, first + i, requests.get(i), job.place, arrivals++, taken));
+        lane.work.signal();
       }
+      job.queued += requests.size();
       queuedTokens += tokens;
-      work.signal();
     } finally {
       lock.unlock();
     }
   }
 
-  /** Takes a request's items out of the queue; those in the batch that runs come back to nobody. */
+  /** Nobody waits for a request any longer: takes its items out of the queue, and cancels a batch that ran for it alone. */
   void withdraw(Job job) {
+    job.cancel("the request has ended");
     List<Item> withdrawn = new ArrayList<>();
     lock.lock();
     try {
-      queue.removeIf(item -> item.job == job && withdrawn.add(item));
+      for (Lane lane : List.of(ordinary, lengthy)) {
+        if (job.queued > 0) lane.queue.removeIf(item -> item.job == job && withdrawn.add(item));
+        Batch running = lane.running;
+        if (running != null && running.items.stream().allMatch(item -> item.job.over())) running.cancellation.cancel();
+      }
       for (Item item : withdrawn) queuedTokens -= item.request.tokens();
+      job.queued -= withdrawn.size();
       space.signalAll();
     } finally {
       lock.unlock();
@@ -131,96 +172,132 @@ final class Dispatcher implements AutoCloseable {
     lock.lock();
     try {
       closed = true;
-      work.signalAll();
+      ordinary.work.signalAll();
+      lengthy.work.signalAll();
       space.signalAll();
     } finally {
       lock.unlock();
     }
   }
 
-  /** Stops, and waits for the batch that runs; the model stays open. */
+  /** Stops, and waits for the batches that run; the model stays open. */
   @Override
   public void close() {
     stop();
     try {
-      thread.join();
+      ordinary.thread.join();
+      lengthy.thread.join();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+    answers.close();
   }
 
-  private void serve() {
-    for (List<Item> batch = next(); !batch.isEmpty(); batch = next()) run(batch);
+  private void serve(Lane lane) {
+    for (Batch batch = next(lane); batch != null; batch = next(lane)) run(lane, batch);
     lock.lock();
     try {
-      for (Item item : queue) {
+      for (Item item : lane.queue) {
+        queuedTokens -= item.request.tokens();
         item.taken.run();
         item.job.cancel("the server is stopping");
       }
-      queue.clear();
-      queuedTokens = 0;
+      lane.queue.clear();
     } finally {
       lock.unlock();
     }
   }
 
-  /** Waits for work; empty once closed. */
-  private List<Item> next() {
-    List<Item> batch = new ArrayList<>();
-    long tokens = 0;
+  /** Waits for work; null once closed. */
+  private Batch next(Lane lane) {
     lock.lock();
     try {
-      while (batch.isEmpty()) {
-        while (queue.isEmpty() && !closed) work.awaitUninterruptibly();
-        if (closed) break;
-        for (Item item = queue.peek(); item != null; item = queue.peek()) {
-          int length = item.request.tokens();
-          boolean over = item.job.over();
-          if (!over && !batch.isEmpty() && tokens + length > batchTokens) break;
-          queue.remove();
-          queuedTokens -= length;
-          if (over) {
-            item.taken.run();
-            continue;
-          }
-          clock += length;
-          tokens += length;
-          batch.add(item);
+      while (true) {
+        while (!closed && (lane.queue.isEmpty() || owedNanos(lane) > 0)) {
+          if (lane.queue.isEmpty()) lane.work.awaitUninterruptibly();
+          else lane.work.awaitNanos(owedNanos(lane));
         }
+        if (closed) return null;
+        List<Item> items = new ArrayList<>();
+        long tokens = take(lane, items);
         space.signalAll();
+        if (items.isEmpty()) continue;
+        if (lane == lengthy) ordinaryNanos = 0;
+        return lane.running = new Batch(items, tokens, System.nanoTime(), new Cancellation());
       }
+    } catch (InterruptedException e) {
+      throw new AssertionError("nobody interrupts this thread", e);
     } finally {
       lock.unlock();
     }
-    return batch;
   }
 
-  private void run(List<Item> batch) {
-    long start = System.nanoTime();
-    long tokens = batch.stream().mapToLong(item -> item.request.tokens()).sum();
-    List<Outcome> outcomes;
-    try {
-      outcomes = model.embedPrepared(batch.stream().map(Item::request).toList());
-    } catch (RuntimeException | Error e) {
-      boolean closing = e instanceof IllegalStateException;
-      if (closing) LOG.debug("the model was closed while a batch of {} items ran", batch.size());
-      else LOG.error("a batch of {} items failed", batch.size(), e);
-      EmbeddingException error = e instanceof EmbeddingException embedding ? embedding
-          : new EmbeddingException(closing ? EmbeddingException.CANCELLED : EmbeddingException.INTERNAL,
-              "the batch failed", e);
-      outcomes = batch.stream().map(item -> (Outcome) new Outcome.Failure(error)).toList();
+  /** Time for which ordinary batches have to leave the model to the lengthy text that runs, so that each had half. */
+  private long owedNanos(Lane lane) {
+    if (lane == lengthy || lengthy.running == null) return 0;
+    return 2 * ordinaryNanos - (System.nanoTime() - lengthy.running.start);
+  }
+
+  private long take(Lane lane, List<Item> items) {
+    long tokens = 0;
+    for (Item item = lane.queue.peek(); item != null; item = lane.queue.peek()) {
+      int length = item.request.tokens();
+      boolean over = item.job.over();
+      if (!over && !items.isEmpty() && tokens + length > batchTokens) break;
+      lane.queue.remove();
+      item.job.queued--;
+      queuedTokens -= length;
+      if (over) {
+        item.taken.run();
+      } else {
+        clock += length;
+        tokens += length;
+        items.add(item);
+      }
     }
-    double seconds = (System.nanoTime() - start) / 1e9;
-    metrics.batch(batch.size(), tokens, seconds);
+    return tokens;
+  }
+
+  private void run(Lane lane, Batch batch) {
+    List<Outcome> outcomes;
+    boolean cancelled = false;
+    try {
+      outcomes = model.embedPrepared(batch.items.stream().map(Item::request).toList(), lane.priority, batch.cancellation);
+    } catch (RuntimeException | Error e) {
+      cancelled = batch.cancellation.cancelled() && e instanceof EmbeddingException embedding
+          && embedding.code().equals(EmbeddingException.CANCELLED);
+      EmbeddingException error = cancelled ? (EmbeddingException) e : failure(e, batch.items.size());
+      outcomes = batch.items.stream().map(item -> (Outcome) new Outcome.Failure(error)).toList();
+    }
+    long now = System.nanoTime();
     lock.lock();
     try {
-      tokensPerSecond += 0.2 * (tokens / Math.max(seconds, 1e-6) - tokensPerSecond);
+      lane.running = null;
+      if (lane == lengthy) ordinary.work.signal();
+      else if (lengthy.running != null) ordinaryNanos += now - Math.max(batch.start, lengthy.running.start);
+      if (!cancelled) tokensPerSecond += 0.2 * (1e9 * batch.tokens / Math.max(now - batch.start, 1) - tokensPerSecond);
     } finally {
       lock.unlock();
     }
-    for (int i = 0; i < batch.size(); i++) {
-      batch.get(i).taken.run();
-      batch.get(i).job.complete(batch.get(i).index, outcomes.get(i));
+    if (cancelled) metrics.cancelled();
+    else metrics.batch(batch.items.size(), batch.tokens, now - batch.start);
+    List<Outcome> results = outcomes;
+    answers.execute(() -> complete(batch, results)); // waking so many threads takes its time; the next batch begins meanwhile
+  }
+
+  private static EmbeddingException failure(Throwable e, int items) {
+    boolean closing = e instanceof IllegalStateException;
+    if (closing) LOG.debug("the model was closed while a batch of {} items ran", items);
+    else LOG.error("a batch of {} items failed", items, e);
+    return e instanceof EmbeddingException embedding ? embedding
+        : new EmbeddingException(closing ? EmbeddingException.CANCELLED : EmbeddingException.INTERNAL, "the batch failed", e);
+  }
+
+  private static void complete(Batch batch, List<Outcome> outcomes) {
+    for (int i = 0; i < batch.items.size(); i++) {
+      Item item = batch.items.get(i);
+      item.taken.run();
+      item.job.complete(item.index, outcomes.get(i));
     }
   }
 }

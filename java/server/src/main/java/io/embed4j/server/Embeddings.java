@@ -18,7 +18,6 @@ import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /**
@@ -49,7 +48,7 @@ final class Embeddings {
    *
    * @param deadline of {@link System#nanoTime}
    * @param memory what the request holds; the response is added
-   * @param started gets the job, whose cancellation ends this
+   * @param started gets the job, whose end ends this: it has to {@link Job#expire} it at the deadline
    * @throws Job.Cancelled when that happens
    */
   byte[] answer(Query query, long deadline, Reservation memory, Consumer<Job> started)
@@ -180,7 +179,7 @@ final class Embeddings {
     }
 
     private void picture(int index, ImageInput image, Object... field) throws RequestException, InterruptedException {
-      if (!ahead.tryAcquire(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS)) throw late();
+      if (!ahead.tryAcquire(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS)) throw Job.late();
       if (job.over()) return;
       PreparedRequest request = decoding(() -> prepare(EmbeddingRequest.image(image), field));
       long bytes = PATCH_BYTES * request.patches();
@@ -228,7 +227,10 @@ final class Embeddings {
     }
 
     private <T> T decoding(Decoding<T> work) throws RequestException, InterruptedException {
-      if (!decoders.tryAcquire(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS)) throw late();
+      if (!decoders.tryAcquire()
+          && !decoders.tryAcquire(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS)) {
+        throw Job.late();
+      }
       try {
         return work.run();
       } finally {
@@ -265,16 +267,12 @@ final class Embeddings {
       return RequestException.busy(Problem.MEMORY_FULL, "too many requests at a time", 1);
     }
 
-    private RequestException late() {
-      return RequestException.of(Problem.DEADLINE, "the request was not done in time");
-    }
-
+    /** Whoever got the job from {@link #started} ends it at the deadline: a timed wait here would cost more than it. */
     private void await() throws RequestException, InterruptedException {
       try {
-        job.end().get(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
-      } catch (TimeoutException e) {
-        throw late();
+        job.end().get();
       } catch (ExecutionException e) {
+        if (e.getCause() instanceof RequestException late) throw late;
         throw (Job.Cancelled) e.getCause();
       }
     }

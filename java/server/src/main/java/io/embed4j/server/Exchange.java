@@ -5,6 +5,7 @@ import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -30,8 +31,10 @@ final class Exchange {
   private final String id;
   private final long start = System.nanoTime();
   private final AtomicBoolean over = new AtomicBoolean();
-  private volatile Runnable left = () -> {};
+  private volatile Job job; // null: none yet
   private volatile boolean gone;
+  private volatile boolean late;
+  private long deadlineTimer = -1;
 
   /** Of a request that has just come. */
   Exchange(Vertx vertx, HttpServerRequest request, String route, Metrics metrics, ServerConfig config, Budget budget) {
@@ -62,19 +65,35 @@ final class Exchange {
     return start;
   }
 
-  /** Called once if the client leaves before the response; at once if it has. */
-  void onLeave(Runnable action) {
-    left = action;
-    if (gone) action.run();
+  /** The response is due in this time. */
+  void due(Duration timeout) {
+    deadlineTimer = vertx.setTimer(Math.max(1, timeout.toMillis()), passed -> {
+      late = true;
+      end();
+    });
+  }
+
+  /** The job is ended when the response is due, or when the client leaves; at once if that has happened. From any thread. */
+  void watch(Job started) {
+    job = started;
+    end();
+  }
+
+  private void end() {
+    Job started = job;
+    if (started == null) return;
+    if (gone) started.cancel("the client has left");
+    else if (late) started.expire();
   }
 
   private void leave() {
     gone = true;
+    vertx.cancelTimer(deadlineTimer);
     if (over.compareAndSet(false, true)) {
       memory.close();
       metrics.request(route, CLIENT_LEFT, System.nanoTime() - start);
     }
-    left.run();
+    end();
   }
 
   /** Reads the body within the limits of size, time and memory; otherwise answers with what was exceeded. */
@@ -140,6 +159,7 @@ final class Exchange {
     metrics.request(route, status, System.nanoTime() - start);
     Buffer buffer = Buffer.buffer(body);
     loop.runOnContext(now -> {
+      vertx.cancelTimer(deadlineTimer);
       long timer = vertx.setTimer(config.time(Setting.IDLE_TIMEOUT).toMillis() + body.length / SLOWEST_READER,
           late -> request.connection().close());
       headers.forEach(request.response()::putHeader);

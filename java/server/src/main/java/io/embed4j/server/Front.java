@@ -192,6 +192,7 @@ final class Front {
     }
     Duration timeout = timeout(exchange.request().getHeader("x-request-timeout"));
     exchange.body(body -> {
+      exchange.due(timeout);
       inFlight.incrementAndGet();
       Thread.ofVirtual().name("request").start(() -> embed(exchange, body, timeout));
     });
@@ -215,7 +216,7 @@ final class Front {
       jina = reading.jina();
       if (reading.problems().isEmpty()) {
         byte[] response = embeddings.answer(reading.query(), System.nanoTime() + timeout.toNanos(), exchange.memory(),
-            job -> exchange.onLeave(() -> job.cancel("the client has left")));
+            exchange::watch);
         exchange.respond(200, JSON, response, Map.of());
       } else {
         exchange.fail(jina, reading.problems());

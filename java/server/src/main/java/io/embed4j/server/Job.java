@@ -5,7 +5,7 @@ import java.util.concurrent.CompletableFuture;
 
 /**
  * One request among those that wait for a model: its items may enter the queue one after another and come back in any
- * order. Ends once, by its last outcome or by {@link #cancel}. Thread-safe.
+ * order. Ends once, by its last outcome, {@link #cancel} or {@link #expire}. Thread-safe.
  */
 final class Job {
   private final long deadline;
@@ -14,6 +14,8 @@ final class Job {
   private int missing;
   /** The place in the queue's order up to which this request has items; guarded by the dispatcher's lock. */
   long place;
+  /** Items in the queue; guarded by the dispatcher's lock. */
+  int queued;
 
   /** The client is gone, or the server stops: nobody waits for the outcome. */
   static final class Cancelled extends RuntimeException {
@@ -60,6 +62,16 @@ final class Job {
   /** Nobody waits any longer. */
   void cancel(String why) {
     end.completeExceptionally(new Cancelled(why));
+  }
+
+  /** The deadline has passed. */
+  void expire() {
+    end.completeExceptionally(late());
+  }
+
+  /** Of a request that was not done by its deadline. */
+  static RequestException late() {
+    return RequestException.of(Problem.DEADLINE, "the request was not done in time");
   }
 
   /** All of them; only after {@link #end} has completed. */

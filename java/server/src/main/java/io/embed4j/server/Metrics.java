@@ -11,13 +11,18 @@ import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
 import io.micrometer.core.instrument.binder.system.UptimeMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
-import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
 /** What the server counts, in the text form that Prometheus reads. Thread-safe. */
 final class Metrics implements AutoCloseable {
   private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
   private final JvmGcMetrics collections = new JvmGcMetrics();
+  private final Map<Answered, Timer> requests = new ConcurrentHashMap<>(); // looking one up by its tags costs microseconds
+
+  private record Answered(String route, int status) {}
 
   Metrics() {
     new JvmMemoryMetrics().bindTo(registry);
@@ -32,6 +37,7 @@ final class Metrics implements AutoCloseable {
     private final Counter refused;
     private final Counter withdrawn;
     private final Counter tokens;
+    private final Counter cancelled;
     private final DistributionSummary batchItems;
     private final DistributionSummary batchTokens;
     private final Timer batches;
@@ -44,6 +50,8 @@ final class Metrics implements AutoCloseable {
       withdrawn = Counter.builder("embed4j.queue.withdrawn").tag("model", model)
           .description("Items taken back: disconnects and deadlines").register(registry);
       tokens = Counter.builder("embed4j.tokens").tag("model", model).description("Tokens embedded").register(registry);
+      cancelled = Counter.builder("embed4j.batch.cancelled").tag("model", model)
+          .description("Batches stopped because nobody waited for them any longer").register(registry);
       batchItems = DistributionSummary.builder("embed4j.batch.items").tag("model", model)
           .description("Items of a batch").register(registry);
       batchTokens = DistributionSummary.builder("embed4j.batch.tokens").tag("model", model)
@@ -59,11 +67,15 @@ final class Metrics implements AutoCloseable {
       withdrawn.increment(items);
     }
 
-    void batch(int items, long count, double seconds) {
+    void cancelled() {
+      cancelled.increment();
+    }
+
+    void batch(int items, long count, long nanos) {
       tokens.increment(count);
       batchItems.record(items);
       batchTokens.record(count);
-      batches.record(Duration.ofNanos((long) (1e9 * seconds)));
+      batches.record(nanos, TimeUnit.NANOSECONDS);
     }
   }
 
@@ -77,8 +89,9 @@ final class Metrics implements AutoCloseable {
 
   /** A request, answered or given up. */
   void request(String route, int status, long nanos) {
-    Timer.builder("embed4j.requests").description("Time to answer").tag("route", route)
-        .tag("status", Integer.toString(status)).publishPercentileHistogram().register(registry).record(Duration.ofNanos(nanos));
+    requests.computeIfAbsent(new Answered(route, status), answered -> Timer.builder("embed4j.requests")
+        .description("Time to answer").tag("route", route).tag("status", Integer.toString(status))
+        .publishPercentileHistogram().register(registry)).record(nanos, TimeUnit.NANOSECONDS);
   }
 
   String text() {

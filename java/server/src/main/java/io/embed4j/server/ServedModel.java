@@ -62,7 +62,7 @@ record ServedModel(List<String> ids, EmbeddingModel model, Dispatcher dispatcher
     json.writeEndObject();
   }
 
-  /** Ends the batch that runs at its next layer. */
+  /** Ends the batches that run. */
   @Override
   public void close() {
     dispatcher.stop();

@@ -37,7 +37,8 @@ public enum Setting {
   DIALECT(Kind.oneOf("auto", "openai", "jina"), "auto", "auto|openai|jina", "Shape of errors; auto: OpenAI's unless the "
       + "request carries a field that only Jina has."),
   /** Batches. */
-  MAX_BATCH_TOKENS(Kind.number(1, 1 << 20), "2048", "N", "Tokens of one batch; a longer text goes alone."),
+  MAX_BATCH_TOKENS(Kind.number(1, 1 << 20), "2048", "N", "Tokens of one batch; a longer text goes alone, in "
+      + "the background."),
   /** The queue's bound. */
   MAX_QUEUE_TOKENS(Kind.number(1, 1 << 30), "524288", "N", "Tokens that may wait for a model, and the most of one request; "
       + "beyond it 429."),
