@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.embed4j.server.RunningServer.Answer;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.Socket;
 import java.net.SocketException;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -46,7 +47,8 @@ class HostileTest {
     String left = "";
     for (int i = 0; i < 200; i++) {
       String metrics = new String(server.get("/metrics").response().body(), StandardCharsets.UTF_8);
-      left = List.of("embed4j_memory_requests", "embed4j_memory_pictures", "embed4j_requests_running", "embed4j_queue_tokens{model=\"tiny\"}")
+      left = List.of("embed4j_memory_requests", "embed4j_memory_pictures", "embed4j_requests_running",
+          "embed4j_queue_tokens{model=\"tiny\"}")
           .stream().filter(gauge -> !metrics.contains("\n" + gauge + " 0.0")).toList().toString();
       if (left.equals("[]")) return;
       Thread.sleep(20);
@@ -65,16 +67,19 @@ class HostileTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "{", "[]", "null", "5", "'x'", "{}x", "{'model':'tiny','input':'a'", "{'model':'tiny','input':['a'",
+  @ValueSource(strings = {"", "{", "[]", "null", "5", "'x'", "{}x", "{'model':'tiny','input':'a'",
+      "{'model':'tiny','input':['a'",
       "{'model':'tiny','input':[[1,2", "{'model':'tiny','input':{'text':'a'", "{'model':'tiny','input':'a'} {}",
       "{'model':'tiny','input':[[[1]]]}", "{'model':'tiny','input':[[1,[2],3],'a']}", "{'model':'tiny','input':[null]}",
-      "{'model':'tiny','input':[{}]}", "{'model':'tiny','input':[{'image':5}]}", "{'model':'tiny','input':[{'image':{'a':[1]}}]}",
+      "{'model':'tiny','input':[{}]}", "{'model':'tiny','input':[{'image':5}]}",
+          "{'model':'tiny','input':[{'image':{'a':[1]}}]}",
       "{'model':'tiny','input':{'image':'/etc/passwd'}}", "{'model':'tiny','input':{'image':'file:///etc/passwd'}}",
       "{'model':'tiny','input':{'pdf':'JVBERi0='}}", "{'model':'tiny','input':{'image':'data:image/png,abc'}}",
       "{'model':{'a':1},'input':'a'}", "{'model':'tiny','input':'a','embedding_type':[]}",
       "{'model':'tiny','input':'a','embedding_type':{'float':1}}", "{'model':'tiny','input':'a','dimensions':1e400}",
       "{'model':'tiny','input':'a','dimensions':-9223372036854775809}", "{'model':'tiny','input':'a','task':['x']}",
-      "{'model':'tiny','input':'\\udc00'}", "{'model':'tiny','input':[1,-1]}", "{'model':'tiny','input':[1,2000000000]}"})
+      "{'model':'tiny','input':'\\udc00'}", "{'model':'tiny','input':[1,-1]}",
+          "{'model':'tiny','input':[1,2000000000]}"})
   void wrongBodies(String body) {
     refused(body);
   }
@@ -102,16 +107,19 @@ class HostileTest {
 
   @Test
   void pictureBombs() throws IOException {
-    Answer answer = refused("{'model':'tiny','input':['a',{'image':'" + Base64.getEncoder().encodeToString(png(60_000, 60_000)) + "'}]}");
+    Answer answer = refused("{'model':'tiny','input':['a',{'image':'" + Base64.getEncoder()
+        .encodeToString(png(60_000, 60_000)) + "'}]}");
     assertTrue(answer.json().toString().contains("60000 x 60000"), answer.json().toString());
     refused("{'model':'tiny','input':{'image':'" + "A".repeat(1_900_001) + "'}}");
   }
 
   /** A PNG that promises more than it holds. */
-  private static byte[] png(int width, int height) throws IOException {
+  static byte[] png(int width, int height) {
     ByteArrayOutputStream data = new ByteArrayOutputStream();
     try (DeflaterOutputStream deflater = new DeflaterOutputStream(data)) {
       deflater.write(new byte[1 << 20]);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
     ByteBuffer header = ByteBuffer.allocate(13).putInt(width).putInt(height).put(new byte[] {8, 2, 0, 0, 0});
     ByteArrayOutputStream png = new ByteArrayOutputStream();
@@ -186,8 +194,10 @@ class HostileTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"GET / HTTP/9.9\r\n\r\n", "\r\n\r\n\r\n", "GET\r\n\r\n", "POST /v1/embeddings HTTP/1.1\r\ncontent-length: -5\r\n\r\n",
-      "POST /v1/embeddings HTTP/1.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef", "\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001",
+  @ValueSource(strings = {"GET / HTTP/9.9\r\n\r\n", "\r\n\r\n\r\n", "GET\r\n\r\n",
+      "POST /v1/embeddings HTTP/1.1\r\ncontent-length: -5\r\n\r\n",
+      "POST /v1/embeddings HTTP/1.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef",
+          "\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001",
       "POST /v1/embeddings HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\nzz\r\n",
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"})
   void nonsense(String bytes) throws Exception {
@@ -206,7 +216,8 @@ class HostileTest {
     try (Socket socket = connect()) {
       write(socket, "GET /health HTTP/1.1\r\nhost: x\r\n");
       try {
-        for (int i = 0; i < 100_000; i++) write(socket, "x" + i + ": yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n");
+        for (int i = 0; i < 100_000; i++) write(socket, "x" + i
+            + ": yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n");
         assertTrue(readAll(socket).contains("431"));
       } catch (IOException closed) {
         // by a server that has read enough
