@@ -55,8 +55,10 @@ class AccessTest {
       Answer missing = server.post(HELLO);
       assertEquals("AUTH_MISSING_API_KEY", missing.json().get("code").textValue());
       assertTrue(missing.json().get("detail").isTextual(), "flat, as Jina's gateway");
-      assertEquals("AUTH_INVALID_FORMAT", server.post(HELLO, "Authorization", "Basic x").json().get("code").textValue());
-      assertEquals("AUTH_INVALID_API_KEY", server.post(HELLO, "Authorization", "Bearer x").json().get("code").textValue());
+      assertEquals("AUTH_INVALID_FORMAT", server.post(HELLO, "Authorization", "Basic x").json().get("code")
+          .textValue());
+      assertEquals("AUTH_INVALID_API_KEY", server.post(HELLO, "Authorization", "Bearer x").json().get("code")
+          .textValue());
     }
     Files.writeString(keys, "# none\n");
     assertThrows(EmbeddingException.class, () -> RunningServer.with("api-keys-file=" + keys));
@@ -65,7 +67,8 @@ class AccessTest {
   @Test
   void aPinnedDialect() {
     try (RunningServer server = RunningServer.with("dialect=openai")) {
-      assertEquals("task", server.post("{'model': 'tiny', 'input': 'a', 'task': 'x'}").json().at("/error/param").textValue());
+      assertEquals("task", server.post("{'model': 'tiny', 'input': 'a', 'task': 'x'}").json().at("/error/param")
+          .textValue());
     }
     try (RunningServer server = RunningServer.with("dialect=jina")) {
       assertEquals(422, server.post("{'model': 'tiny', 'input': 5}").status());
@@ -74,11 +77,15 @@ class AccessTest {
 
   @Test
   void origins() {
-    try (RunningServer closed = RunningServer.with(); RunningServer open = RunningServer.with("cors-origins=https://a.test")) {
-      assertTrue(closed.post(HELLO, "Origin", "https://a.test").response().headers().firstValue("access-control-allow-origin").isEmpty());
+    try (RunningServer closed = RunningServer.with();
+        RunningServer open = RunningServer.with("cors-origins=https://a.test")) {
+      assertTrue(closed.post(HELLO, "Origin", "https://a.test").response().headers()
+          .firstValue("access-control-allow-origin").isEmpty());
       assertEquals("https://a.test",
-          open.post(HELLO, "Origin", "https://a.test").response().headers().firstValue("access-control-allow-origin").orElse(""));
-      assertTrue(open.post(HELLO, "Origin", "https://b.test").response().headers().firstValue("access-control-allow-origin").isEmpty());
+          open.post(HELLO, "Origin", "https://a.test").response().headers().firstValue("access-control-allow-origin")
+              .orElse(""));
+      assertTrue(open.post(HELLO, "Origin", "https://b.test").response().headers()
+          .firstValue("access-control-allow-origin").isEmpty());
       HttpRequest.Builder preflight = open.request("/v1/embeddings").method("OPTIONS", BodyPublishers.noBody());
       assertEquals(204, open.send(preflight.header("Origin", "https://a.test").build()).status());
       assertEquals(405, closed.send(closed.request("/v1/embeddings").method("OPTIONS", BodyPublishers.noBody())
@@ -89,7 +96,8 @@ class AccessTest {
   @Test
   void tlsAndHttp2() throws Exception {
     Path store = folder.resolve("store.p12");
-    keytool("-genkeypair", "-alias", "a", "-keyalg", "EC", "-dname", "CN=localhost", "-ext", "san=dns:localhost", "-storetype", "PKCS12",
+    keytool("-genkeypair", "-alias", "a", "-keyalg", "EC", "-dname", "CN=localhost", "-ext", "san=dns:localhost",
+        "-storetype", "PKCS12",
         "-keystore", store.toString(), "-storepass", "changeit");
     KeyStore keys = KeyStore.getInstance(store.toFile(), "changeit".toCharArray());
     Path certificate = pem("CERTIFICATE", keys.getCertificate("a").getEncoded());
@@ -103,15 +111,18 @@ class AccessTest {
     context.init(null, trust.getTrustManagers(), null);
     for (String[] settings : new String[][] {{"tls-keystore=" + store, "tls-keystore-password=changeit"},
         {"tls-certificate=" + certificate, "tls-key=" + key}}) {
-      try (RunningServer server = RunningServer.with(settings); HttpClient client = HttpClient.newBuilder().sslContext(context).build()) {
-        var answer = client.send(HttpRequest.newBuilder(URI.create("https://localhost:" + server.server.port() + "/v1/embeddings"))
+      try (RunningServer server = RunningServer.with(settings); HttpClient client = HttpClient.newBuilder()
+          .sslContext(context).build()) {
+        var answer = client.send(HttpRequest.newBuilder(URI.create("https://localhost:" + server.server.port()
+            + "/v1/embeddings"))
             .header("content-type", "application/json").POST(BodyPublishers.ofString(HELLO.replace('\'', '"'))).build(),
             BodyHandlers.ofString());
         assertEquals(200, answer.statusCode());
         assertEquals(HttpClient.Version.HTTP_2, answer.version());
       }
     }
-    assertThrows(EmbeddingException.class, () -> RunningServer.with("tls-keystore=" + store, "tls-keystore-password=wrong"));
+    assertThrows(EmbeddingException.class, () -> RunningServer.with("tls-keystore=" + store,
+        "tls-keystore-password=wrong"));
   }
 
   private Path pem(String type, byte[] der) throws IOException {
@@ -128,7 +139,8 @@ class AccessTest {
 
   @Test
   void severalLoopsShareAPort() throws Exception {
-    try (RunningServer server = RunningServer.with("event-loops=3"); ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+    try (RunningServer server = RunningServer.with("event-loops=3");
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       float[] expected = server.post(HELLO).vector(0);
       List<Future<float[]>> answers = IntStream.range(0, 60)
           .mapToObj(i -> threads.submit(() -> server.post(HELLO).vector(0))).toList();
@@ -139,7 +151,8 @@ class AccessTest {
   @Test
   void aTakenPortIsAnErrorThatNamesIt() throws IOException {
     try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
-      EmbeddingException e = assertThrows(EmbeddingException.class, () -> RunningServer.with("port=" + taken.getLocalPort()));
+      EmbeddingException e = assertThrows(EmbeddingException.class, () ->
+          RunningServer.with("port=" + taken.getLocalPort()));
       assertTrue(e.getMessage().contains("" + taken.getLocalPort()), e.getMessage());
     }
   }
@@ -151,16 +164,21 @@ class AccessTest {
       Thread.ofVirtual().start(() -> {
         try (var connection = web.accept()) {
           connection.getInputStream().read(new byte[4096]);
-          connection.getOutputStream().write(("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: " + png.length + "\r\n\r\n").getBytes());
+          connection.getOutputStream()
+              .write(("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: " + png.length + "\r\n\r\n")
+              .getBytes());
           connection.getOutputStream().write(png);
         } catch (IOException closed) {
           // by the test's end
         }
       });
-      try (RunningServer server = RunningServer.fetching(InetAddress::getAllByName, a -> a.getHostAddress().equals("127.0.0.2"), "image-urls=true")) {
-        Answer fetched = server.post("{'model': 'tiny', 'input': [{'url': 'http://127.0.0.2:" + web.getLocalPort() + "/x'}]}");
+      try (RunningServer server = RunningServer.fetching(InetAddress::getAllByName, a -> a.getHostAddress()
+          .equals("127.0.0.2"), "image-urls=true")) {
+        Answer fetched = server.post("{'model': 'tiny', 'input': [{'url': 'http://127.0.0.2:" + web.getLocalPort()
+            + "/x'}]}");
         assertEquals(200, fetched.status(), () -> fetched.json().toString());
-        assertArrayEquals(server.post("{'model': 'tiny', 'input': {'image': '" + Base64.getEncoder().encodeToString(png) + "'}}").vector(0),
+        assertArrayEquals(server.post("{'model': 'tiny', 'input': {'image': '" + Base64.getEncoder()
+            .encodeToString(png) + "'}}").vector(0),
             fetched.vector(0));
         Answer inside = server.post("{'model': 'tiny', 'input': {'image': 'http://127.0.0.1:1/'}}");
         assertEquals("body -> input -> image", inside.json().at("/errors/0/field").textValue());
@@ -171,7 +189,8 @@ class AccessTest {
   @Test
   void deadlines() {
     try (RunningServer server = RunningServer.with("request-timeout=30")) {
-      Answer late = server.post("{'model': 'tiny', 'input': ['" + "a b ".repeat(3_000) + "']}", "X-Request-Timeout", "0.05");
+      Answer late = server.post("{'model': 'tiny', 'input': ['" + "a b ".repeat(3_000) + "']}", "X-Request-Timeout",
+          "0.05");
       assertEquals(504, late.status());
       assertEquals("timeout", late.json().at("/error/code").textValue());
       assertEquals(400, server.post(HELLO, "X-Request-Timeout", "soon").status());
@@ -184,7 +203,8 @@ class AccessTest {
     RunningServer server = RunningServer.with();
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       List<Future<Answer>> answers = IntStream.range(0, 8)
-          .mapToObj(i -> threads.submit(() -> server.post("{'model': 'tiny', 'input': ['" + "a b ".repeat(1_500) + "']}"))).toList();
+          .mapToObj(i -> threads.submit(() ->
+              server.post("{'model': 'tiny', 'input': ['" + "a b ".repeat(1_500) + "']}"))).toList();
       Thread.sleep(300);
       Future<?> closing = threads.submit(server.server::close);
       Thread.sleep(50);

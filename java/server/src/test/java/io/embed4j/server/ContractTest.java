@@ -85,7 +85,45 @@ class ContractTest {
   void tasksChooseAdapterAndPrompt(String name, Task task, Prompt prompt) {
     float[] expected = vector(EmbeddingRequest.text("hello").task(task).prompt(prompt));
     assertArrayEquals(expected, server.post("{'model': 'tiny', 'input': 'hello', 'task': '" + name + "'}").vector(0));
-    assertArrayEquals(expected, server.post("{'model': 'tiny', 'input': {'text': 'hello'}, 'task_type': '" + name + "'}").vector(0));
+    assertArrayEquals(expected, server.post("{'model': 'tiny', 'input': {'text': 'hello'}, 'task_type': '" + name
+        + "'}").vector(0));
+  }
+
+  /** Every name that Jina's servers know a field by. */
+  @ParameterizedTest
+  @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
+      content               | 'hello'
+      texts                 | ['hello']
+      task_type             | 'retrieval.passage'
+      output_dimensionality | 128
+      output_dimension      | 128
+      truncation            | true
+      encoding_format       | 'base64'
+      encoding_type         | 'base64'
+      embedding_types       | ['base64']
+      """)
+  void aliases(String alias, String value) {
+    Map<String, String> names = Map.of("content", "input", "texts", "input", "task_type", "task", "output_dimensionality",
+        "dimensions", "output_dimension", "dimensions", "truncation", "truncate");
+    String input = names.getOrDefault(alias, "").equals("input") ? "" : ", 'input': 'hello'";
+    Answer expected = server.post("{'model': 'tiny', '" + names.getOrDefault(alias, "embedding_type") + "': " + value
+        + input + "}");
+    Answer answer = server.post("{'model': 'tiny', '" + alias + "': " + value + input + "}");
+    assertEquals(200, answer.status(), () -> answer.json().toString());
+    assertEquals(expected.json(), answer.json());
+    String plain = server.post("{'model': 'tiny', 'input': 'hello'}").json().toString();
+    boolean changes = !names.getOrDefault(alias, "").matches("input|truncate");
+    assertEquals(changes, !plain.equals(answer.json().toString()), "the field was heeded");
+  }
+
+  /** Clients that send every field they know. */
+  @Test
+  void fieldsThatAreNullStandForTheirDefaults() {
+    Answer plain = server.post("{'model': 'tiny', 'input': 'hello'}");
+    Answer nulls = server.post("{'model': 'tiny', 'input': 'hello', 'task': null, 'dimensions': null, "
+        + "'embedding_type': null, 'late_chunking': null, 'truncate': null, 'return_multivector': null, "
+        + "'return_tokenized_input': null, 'normalized': null, 'user': null}");
+    assertEquals(plain.json(), nulls.json());
   }
 
   @Test
@@ -112,7 +150,8 @@ class ContractTest {
 
   @Test
   void sizesAndLengths() {
-    assertArrayEquals(vector(HELLO.dimensions(128)), server.post("{'model': 'tiny', 'input': 'hello', 'dimensions': 128}").vector(0));
+    assertArrayEquals(vector(HELLO.dimensions(128)),
+        server.post("{'model': 'tiny', 'input': 'hello', 'dimensions': 128}").vector(0));
     assertArrayEquals(vector(HELLO.dimensions(128)),
         server.post("{'model': 'tiny', 'input': 'hello', 'output_dimension': 128, 'normalized': true}").vector(0));
     float[] plain = server.post("{'model': 'tiny', 'input': 'hello', 'normalized': false}").vector(0);
@@ -129,7 +168,8 @@ class ContractTest {
     assertArrayEquals(vector(HELLO), several.vector(0));
     assertArrayEquals(vector(EmbeddingRequest.tokens(new int[] {1, 2}).task(Task.TEXT_MATCHING)), several.vector(1));
     assertEquals(ids.length + 2, several.json().at("/usage/total_tokens").intValue());
-    assertEquals("input[1]", server.post("{'model': 'tiny', 'input': ['a', [-1]]}").json().at("/error/param").textValue());
+    assertEquals("input[1]", server.post("{'model': 'tiny', 'input': ['a', [-1]]}").json().at("/error/param")
+        .textValue());
     assertEquals(400, server.post("{'model': 'tiny', 'input': [[1, 2.5]]}").status());
     assertEquals(400, server.post("{'model': 'tiny', 'input': [[1, 99999999999]]}").status());
     assertEquals(400, server.post("{'model': 'tiny', 'input': [[]]}").status());
@@ -137,8 +177,10 @@ class ContractTest {
 
   @Test
   void lateChunks() {
-    Answer answer = server.post("{'model': 'tiny', 'input': ['Berlin is big.', ' It lies on the Spree.'], 'late_chunking': true}");
-    ChunkedEmbedding expected = model.embed(EmbeddingRequest.lateChunks(List.of("Berlin is big.", " It lies on the Spree."))
+    Answer answer = server.post("{'model': 'tiny', 'input': ['Berlin is big.', ' It lies on the Spree.'], "
+        + "'late_chunking': true}");
+    ChunkedEmbedding expected = model.embed(EmbeddingRequest.lateChunks(List.of("Berlin is big.",
+        " It lies on the Spree."))
         .task(Task.TEXT_MATCHING)).chunked();
     assertEquals(2, answer.json().get("data").size());
     for (int i = 0; i < 2; i++) assertArrayEquals(expected.chunks().get(i).toArray(), answer.vector(i));
@@ -150,7 +192,8 @@ class ContractTest {
   void multiVectors() {
     Answer answer = server.post("{'model': 'tiny', 'input': ['hello you'], 'return_multivector': true, "
         + "'return_tokenized_input': true, 'embedding_type': 'base64'}");
-    MultiVectorEmbedding expected = model.embed(EmbeddingRequest.text("hello you").task(Task.TEXT_MATCHING).multiVector(true)).multiVector();
+    MultiVectorEmbedding expected = model.embed(EmbeddingRequest.text("hello you").task(Task.TEXT_MATCHING)
+        .multiVector(true)).multiVector();
     JsonNode item = answer.json().at("/data/0");
     assertEquals("[object, index, embeddings, tokenized_input]", names(item));
     assertEquals("embeddings", item.get("object").textValue());
@@ -159,8 +202,13 @@ class ContractTest {
       assertArrayEquals(expected.row(i), RunningServer.decode(item.get("embeddings").get(i)));
     }
     assertEquals("[\"Query\",\":\",\" hello\",\" you\"]", item.get("tokenized_input").toString());
-    assertEquals(422, server.post("{'model': 'tiny', 'input': 'a', 'return_multivector': true, 'dimensions': 128}").status());
+    assertEquals(422, server.post("{'model': 'tiny', 'input': 'a', 'return_multivector': true, 'dimensions': 128}")
+        .status());
     assertEquals(422, server.post("{'model': 'tiny', 'input': 'a', 'return_tokenized_input': true}").status());
+    for (int dimensions : new int[] {0, 2049}) { // out of the schema's 1 .. 2048
+      assertEquals(422, server.post("{'model': 'tiny', 'input': 'a', 'task': 'text-matching', 'dimensions': "
+          + dimensions + "}").status());
+    }
   }
 
   @Test
@@ -168,7 +216,8 @@ class ContractTest {
     byte[] png = Files.readAllBytes(FILES.resolve("invoice.png"));
     String base64 = Base64.getEncoder().encodeToString(png);
     float[] expected = vector(EmbeddingRequest.image(ImageInput.of(png)).task(Task.TEXT_MATCHING));
-    Answer answer = server.post("{'model': 'tiny', 'input': [{'image': '" + base64 + "'}, 'hello', {'image': 'data:image/png;base64,"
+    Answer answer = server.post("{'model': 'tiny', 'input': [{'image': '" + base64
+        + "'}, 'hello', {'image': 'data:image/png;base64,"
         + base64 + "'}, {'bytes': '" + base64 + "'}]}");
     assertEquals(200, answer.status(), () -> answer.json().toString());
     for (int i : new int[] {0, 2, 3}) assertArrayEquals(expected, answer.vector(i));
@@ -249,9 +298,11 @@ class ContractTest {
     assertEquals(400, unknown.status());
     assertEquals("INPUT_MODEL_NOT_FOUND", unknown.json().at("/detail/code").textValue());
     assertEquals("[message, request_id, code]", names(unknown.json().get("detail")));
-    assertEquals(422, server.post("{'model': 'tiny', 'input': 'a', 'task': 'text-matching', 'late_chunking': 'yes'}").status());
+    assertEquals(422, server.post("{'model': 'tiny', 'input': 'a', 'task': 'text-matching', 'late_chunking': 'yes'}")
+        .status());
     assertEquals(422, server.post("{'model': 'tiny', 'input': {'text': 'a', 'image': 'b'}}").status());
-    assertEquals(422, server.post("{'model': 'tiny', 'input': {'image': 'http://example.com/a.png'}}").status(), "not fetched");
+    assertEquals(422, server.post("{'model': 'tiny', 'input': {'image': 'http://example.com/a.png'}}").status(),
+        "not fetched");
     String items = Collections.nCopies(513, "'a'").toString();
     assertEquals(422, server.post("{'model': 'tiny', 'input': " + items + ", 'task': 'code.query'}").status());
   }
@@ -270,7 +321,8 @@ class ContractTest {
 
   @Test
   void unknownFieldsAreIgnoredAndNamesMayBeAliases() {
-    Answer answer = server.post("{'model': 'text-embedding-3-small', 'input': 'hello', 'user': 'me', 'x': {'y': [1]}, 'task': null}");
+    Answer answer = server.post("{'model': 'text-embedding-3-small', 'input': 'hello', 'user': 'me', "
+        + "'x': {'y': [1]}, 'task': null}");
     assertEquals("text-embedding-3-small", answer.json().get("model").textValue());
     assertArrayEquals(vector(HELLO), answer.vector(0));
     assertEquals(422, server.post("{'model': 'tiny', 'input': 'a', 'texts': 'b'}").status(), "twice under two names");
@@ -290,7 +342,8 @@ class ContractTest {
 
   @Test
   void otherRoutes() {
-    for (String path : List.of("/health", "/live", "/ready")) assertEquals("ok", server.get(path).json().get("status").textValue());
+    for (String path : List.of("/health", "/live", "/ready")) assertEquals("ok", server.get(path).json().get("status")
+        .textValue());
     assertEquals(404, server.get("/v2").status());
     assertEquals(405, server.get("/v1/embeddings").status());
     assertEquals(415, server.send(server.request("/v1/embeddings").POST(BodyPublishers.ofString("{}"))

@@ -2,6 +2,7 @@ package io.embed4j.server;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -58,7 +59,7 @@ class DispatcherTest {
 
   /** Keeps the model busy for a moment. */
   private Job occupy() throws Exception {
-    Job job = submit("running", 1, 2_500);
+    Job job = submit("running", 1, 2_048);
     while (dispatcher.queuedTokens() > 0) Thread.onSpinWait();
     return job;
   }
@@ -91,16 +92,16 @@ class DispatcherTest {
   @Test
   void aFullQueueRefusesAndKnowsWhenToComeBack() throws Exception {
     occupy();
-    Job waiting = submit("waiting", 1, 7_000);
+    Job waiting = submit("waiting", 4, 1_750);
     RequestException full = assertThrows(RequestException.class, () -> {
-      submit("a", 1, 2_300);
-      submit("b", 1, 2_300);
+      submit("a", 2, 1_150);
+      submit("b", 2, 1_150);
     });
     assertEquals(Problem.QUEUE_FULL, full.problem());
     assertTrue(full.retryAfterSeconds() >= 1 && full.retryAfterSeconds() <= 60);
     assertEquals(Problem.TOO_MANY_TOKENS, assertThrows(RequestException.class, () -> submit("c", 5, 2_300)).problem());
     waiting.end().get();
-    submit("d", 1, 2_300).end().get();
+    submit("d", 2, 1_150).end().get();
   }
 
   @Test
@@ -110,7 +111,7 @@ class DispatcherTest {
     Job gone = new Job(3, System.nanoTime() + TimeUnit.MINUTES.toNanos(1));
     dispatcher.submit(gone, 0, Collections.nCopies(3, ofTokens(2_000)), taken::incrementAndGet);
     Job late = new Job(1, System.nanoTime());
-    dispatcher.submit(late, 0, List.of(ofTokens(3_000)), taken::incrementAndGet);
+    dispatcher.submit(late, 0, List.of(ofTokens(1_500)), taken::incrementAndGet);
     gone.cancel("test");
     dispatcher.withdraw(gone);
     assertEquals(3, taken.get());
@@ -119,13 +120,59 @@ class DispatcherTest {
     running.end().get();
     assertEquals(4, taken.get(), "what is past its deadline is dropped when its turn comes");
     assertEquals(0, dispatcher.queuedTokens());
-    assertTrue(metrics.text().contains("embed4j_tokens_total{model=\"test\"} 2516.0"), metrics.text());
+    assertTrue(metrics.text().contains("embed4j_tokens_total{model=\"test\"} 2064.0"), metrics.text());
+  }
+
+  @Test
+  void shortTextsDoNotWaitForOneThatIsLongerThanABatch() throws Exception {
+    Job lengthy = submit("lengthy", 1, 9_000);
+    while (dispatcher.queuedTokens() > 0) Thread.onSpinWait();
+    for (int i = 0; i < 3; i++) submit("short", 1, 16).end().get();
+    lengthy.end().get();
+    assertEquals(List.of("short", "short", "short", "lengthy"), ended);
+  }
+
+  @Test
+  void whileShortTextsNeverEndALongOneGetsHalfOfTheTime() throws Exception {
+    Dispatcher roomy = new Dispatcher("roomy", model, 2048, 1_000_000, metrics);
+    Job lengthy = new Job(1, System.nanoTime() + TimeUnit.MINUTES.toNanos(2));
+    roomy.submit(lengthy, 0, List.of(ofTokens(4_000)), () -> {});
+    while (roomy.queuedTokens() > 0) Thread.onSpinWait();
+    Job others = new Job(60, System.nanoTime() + TimeUnit.MINUTES.toNanos(2));
+    roomy.submit(others, 0, Collections.nCopies(60, ofTokens(1_500)), () -> {});
+    lengthy.end().get();
+    assertFalse(others.end().isDone(), "4,000 tokens were done beside 90,000");
+    others.end().get();
+    roomy.close();
+  }
+
+  @Test
+  void aBatchIsCancelledWhenNobodyWaitsForItAndNotBefore() throws Exception {
+    Job left = submit("left", 1, 9_000);
+    while (dispatcher.queuedTokens() > 0) Thread.onSpinWait();
+    left.cancel("test");
+    dispatcher.withdraw(left);
+    submit("after", 1, 9_000).end().get();
+    assertTrue(metrics.text().contains("embed4j_batch_cancelled_total{model=\"test\"} 1.0"), metrics.text());
+    assertTrue(metrics.text().contains("embed4j_tokens_total{model=\"test\"} 9000.0"),
+        "the first was not run to its end");
+
+    occupy();
+    Job gone = submit("gone", 1, 1_000);
+    Job stays = submit("stays", 1, 1_000); // in one batch
+    while (dispatcher.queuedTokens() > 0) Thread.onSpinWait();
+    gone.cancel("test");
+    dispatcher.withdraw(gone);
+    stays.end().get();
+    assertArrayEquals(model.embedPrepared(List.of(ofTokens(1_000))).getFirst().orThrow().dense().toArray(),
+        stays.outcomes()[0].orThrow().dense().toArray());
+    assertTrue(metrics.text().contains("embed4j_batch_cancelled_total{model=\"test\"} 1.0"), metrics.text());
   }
 
   @Test
   void closingEndsThoseThatWait() throws Exception {
     occupy();
-    Job waiting = submit("waiting", 1, 2_500);
+    Job waiting = submit("waiting", 1, 2_000);
     dispatcher.close();
     assertThrows(ExecutionException.class, () -> waiting.end().get());
     assertEquals(Problem.UNAVAILABLE, assertThrows(RequestException.class, () -> submit("x", 1, 1)).problem());

@@ -29,16 +29,20 @@ class DocumentsTest {
       JsonNode examples = document.at("/paths/~1v1~1embeddings/post/requestBody/content/application~1json/examples");
       assertEquals(200, server.post(examples.at("/OpenAI/value").toString()).status());
       JsonNode fields = document.at("/components/schemas/EmbeddingsRequest/properties");
-      assertEquals(Set.of("model", "input", "task", "dimensions", "embedding_type", "late_chunking", "truncate", "return_multivector",
-          "return_tokenized_input", "normalized", "user"), fields.properties().stream().map(Map.Entry::getKey).collect(Collectors.toSet()));
+      assertEquals(Set.of("model", "input", "task", "dimensions", "embedding_type", "late_chunking", "truncate",
+          "return_multivector",
+          "return_tokenized_input", "normalized", "user"), fields.properties().stream().map(Map.Entry::getKey)
+              .collect(Collectors.toSet()));
       Answer success = server.post("{'model': 'tiny', 'input': 'a'}");
       success.json().properties().forEach(field ->
-          assertFalse(document.at("/components/schemas/EmbeddingsResponse/properties/" + field.getKey()).isMissingNode(), field.getKey()));
+          assertFalse(document.at("/components/schemas/EmbeddingsResponse/properties/" + field.getKey())
+              .isMissingNode(), field.getKey()));
     }
   }
 
   private static void references(JsonNode node, JsonNode document) {
-    if (node.has("$ref")) assertFalse(document.at(node.get("$ref").textValue().substring(1)).isMissingNode(), node.toString());
+    if (node.has("$ref")) assertFalse(document.at(node.get("$ref").textValue().substring(1)).isMissingNode(),
+        node.toString());
     node.forEach(child -> references(child, document));
   }
 
@@ -49,7 +53,8 @@ class DocumentsTest {
       String html = new String(page.response().body(), StandardCharsets.UTF_8);
       assertTrue(page.response().headers().firstValue("content-type").orElse("").startsWith("text/html"));
       assertTrue(html.contains("fetch(\"openapi.json\")"));
-      assertFalse(html.contains("http://") || html.contains("https://") || html.contains("src="), "everything is in the page");
+      assertFalse(html.contains("http://") || html.contains("https://") || html.contains("src="),
+          "everything is in the page");
       assertTrue(page.response().headers().firstValue("content-security-policy").isPresent());
     }
   }

@@ -111,7 +111,8 @@ class FetcherTest {
   }
 
   private byte[] fetch(String url) throws Exception {
-    return fetcher.fetch(url.replace("INTERNET", "" + internet.getLocalPort()).replace("INSIDE", "" + inside.getLocalPort()), "input");
+    return fetcher.fetch(url.replace("INTERNET", "" + internet.getLocalPort())
+        .replace("INSIDE", "" + inside.getLocalPort()), "input");
   }
 
   private void refuses(String url) {
@@ -153,13 +154,18 @@ class FetcherTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"http://127.0.0.1:INSIDE/", "http://localhost:INSIDE/", "http://2130706433:INSIDE/",
-      "http://0x7f000001:INSIDE/", "http://0x7f.0.0.1:INSIDE/", "http://0177.0.0.1:INSIDE/", "http://017700000001:INSIDE/",
-      "http://127.1:INSIDE/", "http://0:INSIDE/", "http://0.0.0.0:INSIDE/", "http://[::1]:INSIDE/", "http://[::]:INSIDE/",
-      "http://[::ffff:127.0.0.1]:INSIDE/", "http://[::ffff:7f00:1]:INSIDE/", "http://[0:0:0:0:0:ffff:7f00:0001]:INSIDE/",
+      "http://0x7f000001:INSIDE/", "http://0x7f.0.0.1:INSIDE/", "http://0177.0.0.1:INSIDE/",
+          "http://017700000001:INSIDE/",
+      "http://127.1:INSIDE/", "http://0:INSIDE/", "http://0.0.0.0:INSIDE/", "http://[::1]:INSIDE/",
+          "http://[::]:INSIDE/",
+      "http://[::ffff:127.0.0.1]:INSIDE/", "http://[::ffff:7f00:1]:INSIDE/",
+          "http://[0:0:0:0:0:ffff:7f00:0001]:INSIDE/",
       "http://[::127.0.0.1]:INSIDE/", "http://[64:ff9b::7f00:1]:INSIDE/", "http://[2002:7f00:1::]:INSIDE/",
       "http://[fe80::1%25lo]:INSIDE/", "http://[fd00::1]/", "http://private.test/", "http://both.test:INSIDE/",
-      "http://169.254.169.254/latest/meta-data/", "http://100.64.0.1/", "http://224.0.0.1/", "http://user@public.test:INTERNET/",
-      "ftp://public.test/", "file:///etc/passwd", "http:///x", "http://", "http://127。0。0。1:INSIDE/", "http://nowhere.invalid/"})
+      "http://169.254.169.254/latest/meta-data/", "http://100.64.0.1/", "http://224.0.0.1/",
+          "http://user@public.test:INTERNET/",
+      "ftp://public.test/", "file:///etc/passwd", "http:///x", "http://", "http://127。0。0。1:INSIDE/",
+          "http://nowhere.invalid/"})
   void doesNotReachInside(String url) {
     answer = found("secret");
     refuses(url);
@@ -187,7 +193,8 @@ class FetcherTest {
 
   @Test
   void publicAddresses() throws Exception {
-    for (String address : List.of("8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1")) {
+    for (String address : List.of("8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111",
+        "2a00:1450::1")) {
       assertTrue(AddressRules.isPublic(InetAddress.getByName(address)), address);
     }
     for (String address : Arrays.asList("192.168.0.1", "172.31.255.255", "198.19.0.1", "203.0.113.9", "255.255.255.255",

@@ -46,7 +46,8 @@ final class RunningServer implements AutoCloseable {
     flags.put(Setting.PORT, "0");
     for (String setting : settings) {
       String[] parts = setting.split("=", 2);
-      flags.put(Arrays.stream(Setting.values()).filter(s -> s.key().equals(parts[0])).findFirst().orElseThrow(), parts[1]);
+      flags.put(Arrays.stream(Setting.values()).filter(s -> s.key().equals(parts[0])).findFirst().orElseThrow(),
+          parts[1]);
     }
     return ServerConfig.of(flags, Map.of(), null);
   }

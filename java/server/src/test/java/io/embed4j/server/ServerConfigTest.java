@@ -23,7 +23,8 @@ class ServerConfigTest {
 
   @Test
   void flagsGoBeforeTheEnvironmentAndThatBeforeTheFile() throws IOException {
-    Path file = Files.writeString(folder.resolve("server.properties"), "model=a\nport=1\nmax-items=1\nbody-timeout=0.5\n");
+    Path file = Files.writeString(folder.resolve("server.properties"),
+        "model=a\nport=1\nmax-items=1\nbody-timeout=0.5\n");
     ServerConfig config = ServerConfig.of(Map.of(Setting.PORT, "3"),
         Map.of("EMBED4J_PORT", "2", "EMBED4J_MAX_ITEMS", "2", "EMBED4J_LIBRARY", "elsewhere"), file);
     assertEquals(3, config.count(Setting.PORT));
@@ -34,7 +35,8 @@ class ServerConfigTest {
 
   @Test
   void secretsAreNotShown() {
-    ServerConfig config = ServerConfig.of(Map.of(Setting.MODEL, "a", Setting.TLS_KEYSTORE, "b", Setting.TLS_KEYSTORE_PASSWORD, "hush"),
+    ServerConfig config = ServerConfig.of(Map.of(Setting.MODEL, "a", Setting.TLS_KEYSTORE, "b",
+        Setting.TLS_KEYSTORE_PASSWORD, "hush"),
         Map.of(), null);
     assertFalse(config.toString().contains("hush"));
     assertTrue(config.toString().contains("port=8080\n"));
@@ -54,7 +56,8 @@ class ServerConfigTest {
   @Test
   void unknownKeysOfAFileAreRefused() throws IOException {
     Path file = Files.writeString(folder.resolve("server.properties"), "model=a\nmax-itmes=1\n");
-    assertTrue(assertThrows(EmbeddingException.class, () -> ServerConfig.of(Map.of(), Map.of(), file)).getMessage().contains("max-itmes"));
+    assertTrue(assertThrows(EmbeddingException.class, () -> ServerConfig.of(Map.of(), Map.of(), file)).getMessage()
+        .contains("max-itmes"));
     assertThrows(EmbeddingException.class, () -> ServerConfig.of(Map.of(), Map.of(), folder.resolve("absent")));
   }
 }

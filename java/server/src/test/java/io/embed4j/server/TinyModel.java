@@ -15,7 +15,8 @@ final class TinyModel {
 
   static synchronized Path path() {
     if (!Files.exists(FOLDER.resolve("text.gguf"))) {
-      Conversion.of(new SynthCheckpoint(SynthConfig.TINY, "", SynthConfig.Style.FLAT)).to(FOLDER).type(WeightType.BF16).run();
+      Conversion.of(new SynthCheckpoint(SynthConfig.TINY, "", SynthConfig.Style.FLAT)).to(FOLDER)
+          .type(WeightType.BF16).run();
     }
     return FOLDER;
   }
