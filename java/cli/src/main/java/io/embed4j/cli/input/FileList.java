@@ -18,16 +18,14 @@ import java.util.Map;
 import java.util.function.Consumer;
 
 /** Files that are an item each, in the order of their paths: pictures, PDFs and, when asked for, whole texts. */
-final class FileList implements Items {
+final class FileList extends ListItems<Path> {
   private final String input;
   private final boolean texts;
-  private final List<Path> files;
-  private int next;
 
   private FileList(String input, boolean texts, List<Path> files) {
+    super(files);
     this.input = input;
     this.texts = texts;
-    this.files = files;
   }
 
   /**
@@ -76,13 +74,9 @@ final class FileList implements Items {
   }
 
   @Override
-  public Item next() {
-    if (next == files.size()) return null;
-    Path file = files.get(next);
+  Item item(Path file, int index) {
     String name = file.toString();
-    Place place = Place.counted("file", next + 1L, name, next);
-    next++;
-    return Item.of(TextNode.valueOf(name), content(file, name), place);
+    return Item.of(TextNode.valueOf(name), content(file, name), Place.counted("file", index + 1L, name, index));
   }
 
   private Item.Content content(Path file, String name) {
@@ -104,27 +98,12 @@ final class FileList implements Items {
   }
 
   @Override
-  public boolean ready() {
-    return true;
-  }
-
-  @Override
-  public void resume(Cursor cursor) {
-    next = Math.toIntExact(cursor.items());
-  }
-
-  @Override
   public Map<String, String> identity() throws IOException {
     StringBuilder list = new StringBuilder();
-    for (Path file : files) {
+    for (Path file : list()) {
       list.append(file).append('\0').append(Files.size(file)).append('\0').append(Files.getLastModifiedTime(file)).append('\0');
     }
     return Map.of("input", input + (texts ? ", whole files" : ""), "input content",
-        files.size() + " files, " + Fingerprint.of(list.toString()));
-  }
-
-  @Override
-  public long size() {
-    return files.size();
+        list().size() + " files, " + Fingerprint.of(list.toString()));
   }
 }

@@ -1,6 +1,7 @@
 package io.embed4j.cli.input;
 
 import dev.hardwood.InputFile;
+import io.embed4j.cli.base.UnusableException;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 final class FileRanges implements InputFile {
   private final Path file;
   private FileChannel channel;
+  private long size;
 
   FileRanges(Path file) {
     this.file = file;
@@ -21,7 +23,20 @@ final class FileRanges implements InputFile {
 
   @Override
   public void open() throws IOException {
-    if (channel == null) channel = FileChannel.open(file);
+    if (channel != null) return;
+    channel = FileChannel.open(file);
+    size = channel.size();
+  }
+
+  /** What cannot be read of a file that has another length than when it was opened is no damage of some of its rows. */
+  void requireUnchanged() {
+    try {
+      if (channel.size() == size) return;
+      throw new UnusableException(file + " had " + size + " bytes and has " + channel.size() + ": it was changed while it was read",
+          null);
+    } catch (IOException e) {
+      throw new UnusableException("cannot read " + file + ": " + e.getMessage(), e);
+    }
   }
 
   @Override

@@ -6,10 +6,8 @@ import java.util.List;
 import java.util.Map;
 
 /** The arguments of a command, whose ids are 0, 1, ... */
-final class GivenItems implements Items {
-  private final List<String> arguments;
+final class GivenItems extends ListItems<String> {
   private final boolean files;
-  private int next;
 
   /**
    * Of arguments.
@@ -17,17 +15,14 @@ final class GivenItems implements Items {
    * @param files whether an argument that ends as a picture or a PDF does is one; otherwise all are texts
    */
   GivenItems(List<String> arguments, boolean files) {
-    this.arguments = arguments;
+    super(arguments);
     this.files = files;
   }
 
   @Override
-  public Item next() {
-    if (next == arguments.size()) return null;
-    int number = next++;
-    String argument = arguments.get(number);
-    return Item.of(IntNode.valueOf(number), files ? content(argument) : new Item.Content.Text(argument),
-        Place.counted("argument", number, null, number));
+  Item item(String argument, int index) {
+    return Item.of(IntNode.valueOf(index), files ? content(argument) : new Item.Content.Text(argument),
+        Place.counted("argument", index, null, index));
   }
 
   /** Its extension tells. */
@@ -38,27 +33,12 @@ final class GivenItems implements Items {
   }
 
   @Override
-  public boolean ready() {
-    return true;
-  }
-
-  @Override
-  public void resume(Cursor cursor) {
-    next = Math.toIntExact(cursor.items());
-  }
-
-  @Override
   public Map<String, String> identity() {
-    return Map.of("input", "arguments, " + Fingerprint.of(String.join("\0", arguments)));
+    return Map.of("input", "arguments, " + Fingerprint.of(String.join("\0", list())));
   }
 
   @Override
   public Column.Type idType() {
     return Column.Type.LONG;
-  }
-
-  @Override
-  public long size() {
-    return arguments.size();
   }
 }

@@ -56,7 +56,7 @@ public enum InputFormat {
       case TSV -> new DelimitedReader(stream, name, '\t', columns);
       case PARQUET -> {
         if (stream.size() < 0) throw new UnusableException("Parquet is read from a file, not from a stream", null);
-        yield new ParquetReader(stream, columns);
+        yield new ParquetReader(stream, columns, warnings);
       }
       case TEXT -> {
         if (!columns.carry().isEmpty()) throw new UnusableException(name + ": lines of text have no columns to carry", null);

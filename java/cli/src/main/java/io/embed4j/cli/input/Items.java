@@ -11,6 +11,8 @@ public interface Items extends Closeable {
   String MALFORMED_LINE = "malformed_line";
   /** Likewise, of a table. */
   String MALFORMED_ROW = "malformed_row";
+  /** What becomes of a row in a damaged part of a table. */
+  String UNREADABLE_ROW = "unreadable_row";
 
   /** The next input, or null after the last. */
   Item next() throws IOException;

@@ -2,11 +2,12 @@ package io.embed4j.cli.input;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.LongNode;
+import com.fasterxml.jackson.databind.node.NullNode;
 import dev.hardwood.metadata.LogicalType;
 import dev.hardwood.metadata.PhysicalType;
 import dev.hardwood.metadata.RepetitionType;
 import dev.hardwood.reader.ParquetFileReader;
-import dev.hardwood.reader.RowReader;
 import dev.hardwood.row.PqStruct;
 import dev.hardwood.schema.ColumnProjection;
 import dev.hardwood.schema.SchemaNode;
@@ -18,10 +19,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Consumer;
 
 /**
  * The rows of a Parquet file. Pictures and PDFs are a path, the bytes themselves, or a group with {@code bytes}, as datasets
- * of pictures have it. A file that is damaged ends the reading.
+ * of pictures have it. A row that cannot be read is an item with an error, see {@link ParquetRows}.
  */
 final class ParquetReader implements Items {
   private static final String BYTES = "bytes";
@@ -33,15 +35,15 @@ final class ParquetReader implements Items {
   private final Table table;
   private final List<Column> carried;
   private final Type idType;
-  private RowReader rows;
-  private long row;
+  private final ParquetRows rows;
 
-  ParquetReader(Stream stream, Columns columns) throws IOException {
+  ParquetReader(Stream stream, Columns columns, Consumer<String> warnings) throws IOException {
     this.stream = stream;
     this.file = stream.file();
     stream.in().close(); // it is read in ranges instead
+    FileRanges ranges = new FileRanges(file);
     try {
-      this.reader = ParquetFileReader.open(new FileRanges(file));
+      this.reader = ParquetFileReader.open(ranges);
     } catch (IOException | RuntimeException | OutOfMemoryError e) {
       throw damaged("", e);
     }
@@ -52,7 +54,8 @@ final class ParquetReader implements Items {
       this.table = new Table(file.toString(), List.copyOf(schema.keySet()), columns);
       this.carried = table.carried().stream().map(name -> new Column(name, type(name))).toList();
       this.idType = table.hasId() ? type(columns.id()) : Type.LONG;
-      open(0);
+      this.rows = new ParquetRows(ranges, reader, ColumnProjection.columns(table.used().toArray(String[]::new)),
+          warning -> warnings.accept(file + ": " + warning));
     } catch (UnusableException e) {
       reader.close();
       throw e;
@@ -62,22 +65,29 @@ final class ParquetReader implements Items {
     }
   }
 
-  private void open(long skip) {
-    rows = reader.buildRowReader().projection(ColumnProjection.columns(table.used().toArray(String[]::new))).skip(skip).build();
-    row = skip;
-  }
-
   @Override
   public Item next() {
     try {
-      if (!rows.hasNext()) return null;
-      rows.next();
-      row++;
-      return table.item(new Row(), row, Place.counted("row", row, null, row - 1));
+      if (!rows.next()) return null;
+      long row = rows.number();
+      Place place = Place.counted("row", row, null, row - 1);
+      if (!rows.isLost()) return item(row, place);
+      JsonNode id = table.hasId() ? NullNode.instance : LongNode.valueOf(row);
+      return Item.error(id, UNREADABLE_ROW, "row " + row + ": the file is damaged in " + rows.groupName()
+          + ", which cannot be read to its end", place);
+    } catch (OutOfMemoryError e) {
+      throw damaged(" behind row " + rows.number(), e);
+    }
+  }
+
+  private Item item(long row, Place place) {
+    try {
+      return table.item(new Row(), row, place);
     } catch (UnusableException e) {
       throw e;
-    } catch (RuntimeException | OutOfMemoryError e) {
-      throw damaged(" behind row " + row, e);
+    } catch (RuntimeException e) { // such as text that is none
+      return Item.error(NullNode.instance, MALFORMED_ROW, "row " + row + ": " + (e.getMessage() == null ? e : e.getMessage()),
+          place);
     }
   }
 
@@ -85,34 +95,34 @@ final class ParquetReader implements Items {
   private final class Row implements Table.Row {
     @Override
     public JsonNode value(String column) {
-      if (rows.isNull(column)) return null;
+      if (rows.values().isNull(column)) return null;
       JsonNodeFactory json = JsonNodeFactory.instance;
       if (!(schema.get(column) instanceof SchemaNode.PrimitiveNode)) return json.objectNode(); // there is one, of pictures
       return switch (type(column)) {
-        case BOOLEAN -> json.booleanNode(rows.getBoolean(column));
-        case INT -> json.numberNode(rows.getInt(column));
-        case LONG -> json.numberNode(rows.getLong(column));
-        case FLOAT -> json.numberNode(rows.getFloat(column));
-        case DOUBLE -> json.numberNode(rows.getDouble(column));
-        case BYTES -> json.binaryNode(rows.getBinary(column));
-        case TEXT -> json.textNode(rows.getValue(column).toString());
+        case BOOLEAN -> json.booleanNode(rows.values().getBoolean(column));
+        case INT -> json.numberNode(rows.values().getInt(column));
+        case LONG -> json.numberNode(rows.values().getLong(column));
+        case FLOAT -> json.numberNode(rows.values().getFloat(column));
+        case DOUBLE -> json.numberNode(rows.values().getDouble(column));
+        case BYTES -> json.binaryNode(rows.values().getBinary(column));
+        case TEXT -> json.textNode(rows.values().getValue(column).toString());
       };
     }
 
     @Override
     public String text(String column) {
-      if (rows.isNull(column)) return null;
+      if (rows.values().isNull(column)) return null;
       requireText(column);
-      return rows.getString(column);
+      return rows.values().getString(column);
     }
 
     @Override
     public Source source(String column) {
       if (!(schema.get(column) instanceof SchemaNode.PrimitiveNode)) {
-        PqStruct struct = rows.getStruct(column);
-        return new Source("row " + row, struct.getBinary(BYTES));
+        PqStruct struct = rows.values().getStruct(column);
+        return new Source("row " + rows.number(), struct.getBinary(BYTES));
       }
-      if (type(column) == Type.BYTES) return new Source("row " + row, rows.getBinary(column));
+      if (type(column) == Type.BYTES) return new Source("row " + rows.number(), rows.values().getBinary(column));
       return new Source(text(column));
     }
   }
@@ -152,8 +162,7 @@ final class ParquetReader implements Items {
 
   @Override
   public void resume(Cursor cursor) {
-    rows.close();
-    open(cursor.items());
+    rows.resume(cursor.items());
   }
 
   @Override

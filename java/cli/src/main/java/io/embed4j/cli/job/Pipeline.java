@@ -27,7 +27,7 @@ final class Pipeline implements AutoCloseable {
   private static final long MAX_WEIGHT = 256L << 20;
   private static final int KIB = 1 << 10;
   private static final int CHUNK_ROWS = 64;
-  private static final int CHUNK_WEIGHT = 128 << 10;
+  private static final int CHUNK_WEIGHT = 1 << 20;
   private static final int MAX_ROWS = 4096; // in a batch that is mostly of failed items
   /** The rows on the way wait for more to fill their batch, for which there is no room before they are written. */
   private static final Chunk NO_ROOM = new Chunk(List.of(), CompletableFuture.completedFuture(null), true);
@@ -51,7 +51,7 @@ final class Pipeline implements AutoCloseable {
   private final int capacity = (int) (Math.min(MAX_WEIGHT, Runtime.getRuntime().maxMemory() / 8) / KIB);
   private final Semaphore room = new Semaphore(capacity);
   private final ExecutorService preparers;
-  private final BlockingQueue<Chunk> chunks = new ArrayBlockingQueue<>(256);
+  private final BlockingQueue<Chunk> chunks = new ArrayBlockingQueue<>(64);
   private final BlockingQueue<Batch> batches = new ArrayBlockingQueue<>(16);
   private final Thread reader = new Thread(this::read, "embed4j-read");
   private final Thread runner = new Thread(this::embed, "embed4j-embed");

@@ -89,7 +89,7 @@ class TablesTest {
   @Test
   void readsParquetAsOthersWriteIt() throws IOException {
     for (String name : List.of("snappy.parquet", "zstd.parquet")) {
-      try (ParquetReader reader = new ParquetReader(Stream.open(resource(name)), ALL)) {
+      try (ParquetReader reader = parquet(resource(name), ALL)) {
         assertEquals(3, reader.size());
         assertEquals(Column.Type.LONG, reader.idType());
         assertEquals("[text:TEXT, image:BYTES, day:TEXT, flag:BOOLEAN, score:DOUBLE, kind:TEXT]",
@@ -107,7 +107,7 @@ class TablesTest {
       }
     }
     UnusableException nested = assertThrows(UnusableException.class,
-        () -> new ParquetReader(Stream.open(resource("nested.parquet")), ALL));
+        () -> parquet(resource("nested.parquet"), ALL));
     assertTrue(nested.getMessage().contains("tags is nested"), nested.getMessage());
   }
 
@@ -119,7 +119,7 @@ class TablesTest {
       byte[] damaged = whole.clone();
       damaged[i] ^= (byte) 0xFF;
       Path file = Files.write(folder.resolve("damaged.parquet"), damaged);
-      try (ParquetReader reader = new ParquetReader(Stream.open(file), Columns.DEFAULT)) {
+      try (ParquetReader reader = parquet(file, Columns.DEFAULT)) {
         read(reader);
       } catch (UnusableException e) {
         refused++;
@@ -128,8 +128,51 @@ class TablesTest {
     assertTrue(refused > 20, refused + " refused");
     for (int length : new int[] {0, 3, 8, 100, whole.length - 1}) {
       Path file = Files.write(folder.resolve("cut.parquet"), Arrays.copyOf(whole, length));
-      assertThrows(UnusableException.class, () -> new ParquetReader(Stream.open(file), Columns.DEFAULT));
+      assertThrows(UnusableException.class, () -> parquet(file, Columns.DEFAULT));
     }
+  }
+
+  /** groups.parquet has 3 groups of 200 rows; the pages of the second group's texts begin at byte 3,617 and end at 5,168. */
+  @Test
+  void theRestOfADamagedRowGroupIsLostAndTheNextOneIsRead() throws IOException {
+    byte[] whole = Files.readAllBytes(resource("groups.parquet"));
+    List<Item> expected = read(parquet(resource("groups.parquet"), Columns.DEFAULT));
+    assertEquals(600, expected.size());
+    assertEquals("row 600 of 600", text(expected.get(599)));
+    int someRead = 0;
+    for (int at = 3617; at < 5168; at += 97) {
+      byte[] damaged = whole.clone();
+      damaged[at] ^= 0x55;
+      Path file = Files.write(folder.resolve("damaged-" + at + ".parquet"), damaged);
+      List<String> warnings = new ArrayList<>();
+      List<Item> items = read(new ParquetReader(Stream.open(file), Columns.DEFAULT, warnings::add));
+      int lost = 0;
+      while (items.get(200 + lost).equals(expected.get(200 + lost))) lost++;
+      if (lost > 0) someRead++;
+      for (int row = 201 + lost; row <= 400; row++) {
+        assertTrue(items.get(row - 1).content() instanceof Item.Content.Failed(var error)
+            && error.code().equals("unreadable_row") && error.getMessage().equals("row " + row
+                + ": the file is damaged in row group 2, rows 201 to 400, which cannot be read to its end"),
+            at + ": " + items.get(row - 1));
+        assertEquals("{\"row\":" + row + "}", items.get(row - 1).place().json(0).toString());
+      }
+      assertEquals(expected.subList(0, 200), items.subList(0, 200));
+      assertEquals(expected.subList(400, 600), items.subList(400, 600));
+      assertEquals(1, warnings.size());
+      assertTrue(warnings.getFirst().contains("rows " + (201 + lost) + " to 400, the rest of row group 2, cannot be read: "),
+          warnings.toString());
+      for (int done : new int[] {1, 200, 201 + lost, 399, 400, 600}) { // the same wherever reading begins
+        try (ParquetReader rest = parquet(file, Columns.DEFAULT)) {
+          rest.resume(Cursor.after(done));
+          assertEquals(items.subList(done, 600).toString(), read(rest).toString(), at + " behind " + done);
+        }
+      }
+    }
+    assertTrue(someRead > 5, "rows before the damage were read in " + someRead + " files");
+  }
+
+  private static ParquetReader parquet(Path file, Columns columns) throws IOException {
+    return new ParquetReader(Stream.open(file), columns, warning -> { });
   }
 
   private Path resource(String name) throws IOException {

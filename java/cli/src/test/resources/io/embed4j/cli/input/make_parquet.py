@@ -15,3 +15,7 @@ table = pa.table({
 pq.write_table(table, "snappy.parquet", compression="snappy", row_group_size=2)
 pq.write_table(table, "zstd.parquet", compression="zstd", data_page_version="2.0")
 pq.write_table(pa.table({"text": ["a"], "tags": [["b"]]}), "nested.parquet", compression="gzip")
+rows = 600  # three groups of a dozen small pages a column, each with its checksum
+groups = pa.table({"id": pa.array(range(rows), pa.int64()), "text": [f"row {i + 1} of {rows}" for i in range(rows)]})
+pq.write_table(groups, "groups.parquet", compression="snappy", row_group_size=200, data_page_size=300, write_batch_size=20,
+               use_dictionary=False, write_page_checksum=True, write_statistics=False)
