@@ -36,7 +36,7 @@ final class ConvertCommand implements Runnable {
 
   /** Runs a conversion with a progress bar and says what it wrote. */
   static void run(Conversion conversion, WeightType type, Path out, boolean force, PrintWriter report) {
-    try (Progress progress = Progress.ofBytes("convert")) {
+    try (Progress progress = new Progress("convert")) {
       List<Path> files = conversion.to(out).type(type).force(force).progress(progress::at).run();
       progress.close();
       for (Path file : files) report.println(file);

@@ -3,6 +3,7 @@ package io.embed4j.cli;
 import io.embed4j.EmbeddingException;
 import io.embed4j.EmbeddingModel;
 import io.embed4j.cli.base.OutputClosedException;
+import io.embed4j.cli.base.StatusLine;
 import io.embed4j.cli.base.UnusableException;
 import java.io.IOException;
 import picocli.CommandLine;
@@ -44,6 +45,7 @@ public final class Main implements Runnable {
   /** Runs the command line and exits. */
   public static void main(String[] arguments) {
     System.setProperty("java.awt.headless", "true"); // pages are drawn without a screen
+    StatusLine.install();
     System.exit(commandLine().execute(arguments));
   }
 

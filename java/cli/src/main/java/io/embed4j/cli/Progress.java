@@ -1,31 +1,30 @@
 package io.embed4j.cli;
 
-import io.embed4j.cli.base.Terminal;
-import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
+import io.embed4j.cli.base.StatusLine;
+import java.util.Locale;
 
-/** A progress bar on standard error when that is a terminal, else nothing. */
+/** How many bytes of a file are written, on standard error when that is a terminal. Not thread-safe. */
 final class Progress implements AutoCloseable {
-  private final ProgressBar bar;
+  private static final long INTERVAL_NANOS = 200_000_000;
+  private static final double MEGABYTE = 1e6;
 
-  private Progress(ProgressBar bar) {
-    this.bar = bar;
-  }
+  private final StatusLine line = StatusLine.onStandardError();
+  private final String name;
+  private long shown = System.nanoTime() - INTERVAL_NANOS;
 
-  /** Counts bytes. */
-  static Progress ofBytes(String name) {
-    if (!Terminal.isStandardError()) return new Progress(null);
-    return new Progress(new ProgressBarBuilder().setTaskName(name).setInitialMax(-1).setUnit(" MB", 1_000_000)
-        .setStyle(ProgressBarStyle.ASCII).setUpdateIntervalMillis(200).clearDisplayOnFinish().build());
+  Progress(String name) {
+    this.name = name;
   }
 
   void at(long done, long total) {
-    if (bar != null) bar.maxHint(total).stepTo(done);
+    if (line == null || System.nanoTime() - shown < INTERVAL_NANOS) return;
+    shown = System.nanoTime();
+    line.show((double) done / Math.max(1, total),
+        String.format(Locale.ROOT, "%s: %,.0f of %,.0f MB", name, done / MEGABYTE, total / MEGABYTE));
   }
 
   @Override
   public void close() {
-    if (bar != null) bar.close();
+    if (line != null) line.clear();
   }
 }

@@ -54,7 +54,7 @@ final class SynthCommand implements Runnable {
 
   /** Writes a checkpoint with a progress bar and says what it wrote. */
   static void write(SynthCheckpoint checkpoint, Path out, boolean force, PrintWriter report) {
-    try (Progress progress = Progress.ofBytes("synth")) {
+    try (Progress progress = new Progress("synth")) {
       var files = checkpoint.write(out, force, progress::at);
       progress.close();
       for (Path file : files) report.println(file);

@@ -81,7 +81,7 @@ public record Job(EmbeddingModel model, int maxBatchTokens, Items items, Request
     String summary;
     try (Reading reading = new Reading(items, requests, start);
         Pipeline pipeline = new Pipeline(model, maxBatchTokens, items, reading);
-        Interruption interruption = new Interruption(pipeline::stop);
+        Interruption interruption = new Interruption(() -> stop(pipeline));
         Meter meter = new Meter(items, tally, start, err, intervalSeconds)) {
       String tooMany = null;
       Pipeline.Batch batch = take(pipeline, destination);
@@ -108,6 +108,11 @@ public record Job(EmbeddingModel model, int maxBatchTokens, Items items, Request
       case End.Interrupted interrupted -> err.println("embed4j: stopped; " + summary + "." + howToGoOn);
     }
     return end;
+  }
+
+  private void stop(Pipeline pipeline) {
+    err.println("embed4j: finishing the batch in flight; a second signal ends at once");
+    pipeline.stop();
   }
 
   /** What was finished before an error is written for good before it is thrown. */

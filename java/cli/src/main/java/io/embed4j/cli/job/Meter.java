@@ -1,26 +1,25 @@
 package io.embed4j.cli.job;
 
-import io.embed4j.cli.base.Terminal;
+import io.embed4j.cli.base.StatusLine;
 import io.embed4j.cli.input.Cursor;
 import io.embed4j.cli.input.Items;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.Locale;
-import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
 
 /** Says how far a job is: a bar on a terminal, a line now and then elsewhere. Not thread-safe. */
 final class Meter implements AutoCloseable {
+  private static final long REDRAW_NANOS = 200_000_000;
+
   private final Items items;
   private final PrintWriter err;
+  private final StatusLine line = StatusLine.onStandardError(); // null: no terminal
   private final long intervalNanos;
   private final long begin = System.nanoTime();
   private final long itemsBefore;
   private final long tokensBefore;
   private final long imagesBefore;
   private final long doneBefore;
-  private final ProgressBar bar;
   private long said = begin;
 
   /**
@@ -32,30 +31,23 @@ final class Meter implements AutoCloseable {
   Meter(Items items, Tally tally, Cursor start, PrintWriter err, double intervalSeconds) {
     this.items = items;
     this.err = err;
-    this.intervalNanos = (long) (1e9 * intervalSeconds);
+    this.intervalNanos = line == null ? (long) (1e9 * intervalSeconds) : REDRAW_NANOS;
     this.itemsBefore = tally.items();
     this.tokensBefore = tally.tokens();
     this.imagesBefore = tally.images();
     this.doneBefore = items.done(start);
-    this.bar = Terminal.isStandardError() ? bar() : null;
+    if (line != null) line.show(part(start), "embed");
   }
 
-  private ProgressBar bar() {
-    ProgressBarBuilder builder = new ProgressBarBuilder().setTaskName("embed").setInitialMax(items.size())
-        .setStyle(ProgressBarStyle.ASCII).setUpdateIntervalMillis(200).clearDisplayOnFinish()
-        .startsFrom(doneBefore, Duration.ZERO);
-    if (items.sizeInBytes()) builder.setUnit(" MB", 1_000_000);
-    return builder.build();
-  }
-
-  /** Says where the job is. */
+  /** Says where the job is, when it is time to. */
   void at(Tally tally, Cursor cursor) {
-    if (bar != null) {
-      bar.stepTo(items.done(cursor));
-      bar.setExtraMessage(" " + rates(tally));
-    } else if (System.nanoTime() - said >= intervalNanos) {
-      said = System.nanoTime();
-      err.println("embed4j: " + rates(tally) + timeLeft(cursor));
+    if (System.nanoTime() - said < intervalNanos) return;
+    said = System.nanoTime();
+    if (line != null) {
+      line.show(part(cursor), timeLeft(cursor) + rates(tally));
+    } else {
+      String percent = part(cursor) < 0 ? "" : String.format(Locale.ROOT, "%.1f %%, ", 100 * part(cursor));
+      err.println("embed4j: " + percent + timeLeft(cursor) + rates(tally));
       err.flush();
     }
   }
@@ -73,12 +65,16 @@ final class Meter implements AutoCloseable {
         (tally.items() - itemsBefore) / seconds, (tally.tokens() - tokensBefore) / seconds, images);
   }
 
-  /** From what of the input is read; nothing when its size is unknown. */
+  /** Of the input that is done; negative when its size is unknown. */
+  private double part(Cursor cursor) {
+    return items.size() <= 0 ? -1 : (double) items.done(cursor) / items.size();
+  }
+
+  /** From what of the input is done; nothing when its size is unknown. */
   private String timeLeft(Cursor cursor) {
     long done = items.done(cursor);
     if (items.size() <= 0 || done <= doneBefore) return "";
-    double left = seconds() * (items.size() - done) / (done - doneBefore);
-    return String.format(Locale.ROOT, ", %.1f %%, %s left", 100.0 * done / items.size(), time(left));
+    return time(seconds() * (items.size() - done) / (done - doneBefore)) + " left, ";
   }
 
   private double seconds() {
@@ -95,6 +91,6 @@ final class Meter implements AutoCloseable {
 
   @Override
   public void close() {
-    if (bar != null) bar.close();
+    if (line != null) line.clear();
   }
 }
