@@ -7,10 +7,8 @@ import io.embed4j.EmbeddingException;
 import io.embed4j.EmbeddingModel;
 import io.embed4j.ModelOptions;
 import io.embed4j.convert.WeightType;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -70,15 +68,7 @@ class DeviceTest {
   }
 
   private static String java(Map<String, String> environment, String device, Path model, String action) throws Exception {
-    List<String> command = new ArrayList<>(List.of(
-        Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--enable-native-access=ALL-UNNAMED",
-        "-cp", System.getProperty("java.class.path"), Main.class.getName(), device, model.toString(), action));
-    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-    builder.environment().putAll(environment);
-    Process process = builder.start();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), output);
-    return output;
+    return ChildJvm.run(environment, Main.class, device, model.toString(), action);
   }
 
   /** Opens a model on a device and does one thing with it. */

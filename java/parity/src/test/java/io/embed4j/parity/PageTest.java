@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.embed4j.EmbeddingException;
-import io.embed4j.EmbeddingModel;
 import io.embed4j.EmbeddingRequest;
 import io.embed4j.ImageInput;
 import io.embed4j.MultiVectorEmbedding;
@@ -14,7 +13,6 @@ import io.embed4j.Outcome;
 import io.embed4j.PatchGrid;
 import io.embed4j.PdfDocument;
 import io.embed4j.SimilarityMap;
-import io.embed4j.convert.WeightType;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -32,28 +30,15 @@ import org.apache.pdfbox.pdmodel.common.PDRectangle;
 import org.apache.pdfbox.pdmodel.font.PDType1Font;
 import org.apache.pdfbox.pdmodel.font.Standard14Fonts;
 import org.apache.pdfbox.rendering.PDFRenderer;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Pages of a PDF, and where on a page a query's relevance lies. */
-class PageTest {
+class PageTest extends OnTinyModel {
   private static final byte[] PDF = pdf();
-  private static EmbeddingModel model;
 
   @TempDir
   Path folder;
-
-  @BeforeAll
-  static void open() {
-    model = EmbeddingModel.open(TinyModel.of(WeightType.BF16));
-  }
-
-  @AfterAll
-  static void close() {
-    model.close();
-  }
 
   @Test
   void aPageEmbedsAsThePictureItIsDrawnAs() throws IOException {
@@ -76,15 +61,15 @@ class PageTest {
       List<Outcome> outcomes = model.embedAll(List.of(request(pdf.page(1, 40)), request(pdf.page(4, 40)),
           request(pdf.page(2, 0.5)), request(pdf.page(2, 2400)), request(pdf.page(3, 40))));
       assertEquals(256, outcomes.get(0).orThrow().dense().dimensions());
-      assertCode(EmbeddingException.INVALID_ARGUMENT, () -> outcomes.get(1).orThrow());
-      assertCode(EmbeddingException.INVALID_ARGUMENT, () -> outcomes.get(2).orThrow());
-      assertCode(EmbeddingException.IMAGE_LIMIT, () -> outcomes.get(3).orThrow());
+      assertRefused(EmbeddingException.INVALID_ARGUMENT, () -> outcomes.get(1).orThrow());
+      assertRefused(EmbeddingException.INVALID_ARGUMENT, () -> outcomes.get(2).orThrow());
+      assertRefused(EmbeddingException.IMAGE_LIMIT, () -> outcomes.get(3).orThrow());
       assertEquals(256, outcomes.get(4).orThrow().dense().dimensions());
-      assertCode(EmbeddingException.INVALID_ARGUMENT, () -> pdf.pages("2-9"));
+      assertRefused(EmbeddingException.INVALID_ARGUMENT, () -> pdf.pages("2-9"));
     }
-    assertCode(EmbeddingException.BAD_PDF, () -> PdfDocument.open(Arrays.copyOf(PDF, 40)));
-    assertCode(EmbeddingException.BAD_PDF, () -> PdfDocument.open(Reference.bytes("label.png")));
-    assertCode(EmbeddingException.IO_ERROR, () -> PdfDocument.open(folder.resolve("absent.pdf")));
+    assertRefused(EmbeddingException.BAD_PDF, () -> PdfDocument.open(Arrays.copyOf(PDF, 40)));
+    assertRefused(EmbeddingException.BAD_PDF, () -> PdfDocument.open(Reference.bytes("label.png")));
+    assertRefused(EmbeddingException.IO_ERROR, () -> PdfDocument.open(folder.resolve("absent.pdf")));
   }
 
   @Test
@@ -129,11 +114,6 @@ class PageTest {
 
   private static EmbeddingRequest request(ImageInput page) {
     return EmbeddingRequest.image(page);
-  }
-
-  private static void assertCode(String code, Runnable call) {
-    EmbeddingException e = assertThrows(EmbeddingException.class, call::run);
-    assertEquals(code, e.code(), e.getMessage());
   }
 
   /** An A4 page, one turned, one small. */

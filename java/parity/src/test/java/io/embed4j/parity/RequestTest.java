@@ -8,33 +8,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.embed4j.DenseEmbedding;
 import io.embed4j.EmbeddingException;
-import io.embed4j.EmbeddingModel;
 import io.embed4j.EmbeddingRequest;
 import io.embed4j.MultiVectorEmbedding;
 import io.embed4j.Outcome;
 import io.embed4j.Prompt;
 import io.embed4j.Task;
-import io.embed4j.convert.WeightType;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /** What a request may ask for, and what it is told when it asks for something else. */
-class RequestTest {
+class RequestTest extends OnTinyModel {
   private static final EmbeddingRequest TEXT = EmbeddingRequest.text("Mars is the red planet.");
-  private static EmbeddingModel model;
-
-  @BeforeAll
-  static void open() {
-    model = EmbeddingModel.open(TinyModel.of(WeightType.BF16));
-  }
-
-  @AfterAll
-  static void close() {
-    model.close();
-  }
 
   @Test
   void aWrongDimensionNamesTheModelsSizes() {
@@ -131,8 +116,7 @@ class RequestTest {
   }
 
   private static EmbeddingException refused(EmbeddingRequest request, String code) {
-    EmbeddingException e = assertThrows(EmbeddingException.class, () -> model.embed(request));
-    assertEquals(code, e.code(), e.getMessage());
+    EmbeddingException e = assertRefused(code, () -> model.embed(request));
     if (!code.equals(EmbeddingException.TOO_LONG)) {
       assertEquals(e.getMessage(), assertThrows(EmbeddingException.class, () -> model.check(request)).getMessage());
     }

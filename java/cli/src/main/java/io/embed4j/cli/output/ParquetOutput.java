@@ -10,6 +10,8 @@ import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -110,11 +112,11 @@ final class ParquetOutput implements Output {
   private void add(Row row) {
     id.add(row.origin().id(), shape.id());
     if (row.origin().page() == 0) page.addNull();
-    else page.add(ints(List.of(row.origin().page())));
+    else page.add(encoded(row.origin().page()));
     for (int i = 0; i < carried.size(); i++) carried.get(i).add(row.origin().carried().get(i), shape.carried().get(i).type());
     for (int i = 0; i < image.size(); i++) {
       if (row.image().isEmpty()) image.get(i).addNull();
-      else image.get(i).add(ints(List.of(row.image().get(i))));
+      else image.get(i).add(encoded(row.image().get(i)));
     }
     Vectors values = row.vectors();
     if (scales != null) {
@@ -142,15 +144,13 @@ final class ParquetOutput implements Output {
   /** Values as a list holds them: those of a byte become int32. */
   private byte[] elements(byte[] values) {
     if (shape.type() == VectorType.FLOAT32 || shape.type() == VectorType.FLOAT16) return values;
-    List<Integer> ints = new ArrayList<>(values.length);
-    for (byte value : values) ints.add(shape.type() == VectorType.INT8 ? value : Byte.toUnsignedInt(value));
-    return ints(ints);
+    ByteBuffer ints = ByteBuffer.allocate(Integer.BYTES * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    for (byte value : values) ints.putInt(shape.type() == VectorType.INT8 ? value : Byte.toUnsignedInt(value));
+    return ints.array();
   }
 
-  private static byte[] ints(List<Integer> values) {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    for (int value : values) Plain.writeInt(bytes, value);
-    return bytes.toByteArray();
+  private static byte[] encoded(int value) {
+    return ByteBuffer.allocate(Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN).putInt(value).array();
   }
 
   @Override
