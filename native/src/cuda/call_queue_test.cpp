@@ -19,7 +19,7 @@ namespace {
 constexpr int kCols = 64;
 
 // y = (x / rms(x)) W with W = 2, so that every kind of issuing takes part: a copy, a kernel, a product and a copy back.
-struct Pass {
+struct QueuedCalls {
   Device device{"", 0};
   CublasLt cublas{""};
   std::unique_ptr<CallQueue> queue;
@@ -27,7 +27,7 @@ struct Pass {
   std::unique_ptr<DeviceMemory> x, weight, normed, w, y;
   std::vector<float> result;
 
-  Pass() {
+  QueuedCalls() {
     device.check(device.api().use(0), "use");
     cublas.open();
     queue = std::make_unique<CallQueue>(device, cublas);
@@ -76,7 +76,7 @@ struct Setting {
 }  // namespace
 
 TEST(the_second_of_equal_passes_becomes_a_graph_which_computes_on_what_is_there_now) {
-  Pass pass;
+  QueuedCalls pass;
   CHECK(pass.run(8, 1));
   CHECK(pass.queue->graphs() == 0 && pass.queue->replays() == 0);
   for (int i = 1; i <= 4; ++i) {
@@ -87,7 +87,7 @@ TEST(the_second_of_equal_passes_becomes_a_graph_which_computes_on_what_is_there_
 }
 
 TEST(another_shape_or_another_address_is_another_graph) {
-  Pass pass;
+  QueuedCalls pass;
   for (int i = 0; i < 3; ++i) CHECK(pass.run(8, 1) && pass.run(9, -1));
   CHECK(pass.queue->graphs() == 2 && pass.queue->replays() == 4);
   const auto old_x = std::move(pass.x), old_normed = std::move(pass.normed), old_y = std::move(pass.y);
@@ -99,7 +99,7 @@ TEST(another_shape_or_another_address_is_another_graph) {
 }
 
 TEST(graphs_are_few_and_only_of_small_batches) {
-  Pass pass;
+  QueuedCalls pass;
   for (int times = 0; times < 2; ++times)
     for (int i = 1; i <= 40; ++i)
       for (int again = 0; again < 2; ++again) CHECK(pass.run(i, 1));
@@ -114,16 +114,16 @@ TEST(graphs_are_few_and_only_of_small_batches) {
 TEST(graphs_can_be_switched_off) {
   {
     Setting off("off");
-    Pass pass;
+    QueuedCalls pass;
     for (int i = 0; i < 3; ++i) CHECK(pass.run(8, 1));
     CHECK(pass.queue->graphs() == 0 && pass.queue->replays() == 0);
   }
   Setting wrong("maybe");
-  CHECK_THROWS(Pass{}, E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_GRAPHS is \"maybe\"");
+  CHECK_THROWS(QueuedCalls{}, E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_GRAPHS is \"maybe\"");
 }
 
 TEST(a_pass_that_fails_leaves_nothing_behind) {
-  Pass pass;
+  QueuedCalls pass;
   CHECK(pass.run(8, 1));
   pass.queue->add(FlashAttention{});  // never issued: the next pass begins
   CHECK(pass.run(8, -1));
@@ -140,7 +140,7 @@ TEST(a_pass_that_fails_leaves_nothing_behind) {
 
 // What a GPU would refuse or trip over, the emulated one does too.
 TEST(the_emulated_device_is_strict) {
-  Pass pass;
+  QueuedCalls pass;
   if (std::strstr(pass.device.info().name, "emulated") == nullptr) return;
   const DeviceApi& api = pass.device.api();
   Stream stream = nullptr;
