@@ -68,7 +68,7 @@ class EmulatedX86 {
       case 0x4B03: load(tile(reg_)); break;
       case 0x4B02: store(tile(reg_)); break;
       case 0x5C02: dot_bf16(tile(reg_), tile(rm_), tile(vvvv_)); break;
-      case 0x5E01: dot_u8s8(tile(reg_), tile(rm_), tile(vvvv_)); break;
+      case 0x5E02: dot_s8u8(tile(reg_), tile(rm_), tile(vvvv_)); break;
       default: signal(SIGILL, SIG_DFL); return;  // not one of these: raised again, and not handled
     }
     registers_[REG_RIP] += length_;
@@ -189,11 +189,11 @@ class EmulatedX86 {
     sum += value;
     std::memcpy(to, &sum, sizeof sum);
   }
-  static void dot_u8s8(Tile& c, const Tile& a, const Tile& b) {
+  static void dot_s8u8(Tile& c, const Tile& a, const Tile& b) {
     check_shapes(c, a, b);
     for (int m = 0; m < c.rows; ++m)
       for (int k = 0; k < b.rows; ++k)
-        for (int n = 0; n < c.row_bytes; n += 4) add(&c.bytes[m][n], dot_of_four(&a.bytes[m][4 * k], &b.bytes[k][n]));
+        for (int n = 0; n < c.row_bytes; n += 4) add(&c.bytes[m][n], dot_of_four(&b.bytes[k][n], &a.bytes[m][4 * k]));
   }
   static float bf16(const uint8_t* bytes) {
     uint16_t value;

@@ -12,7 +12,8 @@ class Fetch {
     share_ = (ahead.bytes / kLine + static_cast<size_t>(steps) - 1) / static_cast<size_t>(steps) * kLine;
     at_ = static_cast<size_t>(row / tile_rows * slices) * share_;
   }
-  void step() noexcept {
+  // Inlined always: around a call, a tile would put all its sums into memory and back.
+  [[gnu::always_inline]] void step() noexcept {
     for (const size_t end = at_ + share_; at_ < end; at_ += kLine) {
       if (at_ >= ahead_.bytes) return;
       for (int p = 0; p < kPanels; ++p) __builtin_prefetch(ahead_.data[p] + at_, 0, kLocality);

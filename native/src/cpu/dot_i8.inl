@@ -1,5 +1,7 @@
-// Register-tiled exact 8-bit products over a tier's Dot policy (gemm_quant.inl says which). Included by the SIMD tiers inside
-// their namespace.
+// Register-tiled exact 8-bit products over a tier's Dot policy. Included by the SIMD tiers inside their namespace.
+//
+//   As in gemm_quant.inl, but for Dot::weights(const int8_t*); Dot::activations(const uint8_t*), with + 128 in them;
+//   Dot::dot(Sum&, weights, activations); Dot::load(const int32_t* offset), where the dots of a vector of rows start
 
 template <class Dot, int kRows, int kPanels>
 inline void dot_tile(const DotTile& t, int row) noexcept {

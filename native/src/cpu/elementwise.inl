@@ -40,25 +40,30 @@ void to_bf16(const float* x, int n, uint16_t* y) noexcept {
   }
 }
 
-void quantize_row(const float* x, int n, uint8_t* q, float* scale, float* sum) noexcept {
-  for (int b = 0; b < n / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
+void quantize_row(const float* x, int n, const QuantRow& out) noexcept {
+  for (int b = 0; b < n / kQuantBlock; ++b, x += kQuantBlock) {
     float lanes[16], zeros[16];
     for (int i = 0; i < 16; ++i) {
       const float lo = __builtin_fabsf(x[i]), hi = __builtin_fabsf(x[i + 16]);
       lanes[i] = lo > hi ? lo : hi;
       zeros[i] = lo * 0.0f + hi * 0.0f;  // NaN where a value is not finite: 8 bits could not say so, the scale can
     }
-    float amax = 0;
-    for (int i = 0; i < 16; ++i) amax = lanes[i] > amax ? lanes[i] : amax;
+    for (int half = 8; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+    const float amax = lanes[0];
     const float finite = lane_sum(zeros);
     const float inverse = amax > 1e-30f ? 127.0f / amax : 0.0f;
     int32_t values[kQuantBlock];
     for (int i = 0; i < kQuantBlock; ++i) values[i] = static_cast<int32_t>((x[i] * inverse + kRound) - kRound);
-    int32_t total = 0;
-    for (int i = 0; i < kQuantBlock; ++i) total += values[i];
-    for (int i = 0; i < kQuantBlock; ++i) q[i] = static_cast<uint8_t>(values[i] + 128);
-    scale[b] = (amax > 1e-30f ? amax / 127.0f : 0.0f) + finite;
-    sum[b] = scale[b] * static_cast<float>(total);
+    int32_t first = 0, second = 0;
+    for (int i = 0; i < 16; ++i) first += values[i];
+    for (int i = 16; i < kQuantBlock; ++i) second += values[i];
+    for (int i = 0; i < kQuantBlock; ++i) out.q[b * kQuantBlock + i] = static_cast<int8_t>(values[i]);
+    out.scale[b] = (amax > 1e-30f ? amax / 127.0f : 0.0f) + finite;
+    out.sum[b] = out.scale[b] * static_cast<float>(first + second);
+    out.offset[b] = -128 * (first + second);
+    out.half_offset[2 * b] = -128 * first;
+    out.half_offset[2 * b + 1] = -128 * second;
   }
 }
 

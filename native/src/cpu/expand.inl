@@ -19,22 +19,8 @@ inline void load_halves(const std::byte* p, float* out) noexcept {
   for (int r = 0; r < kPanelRows; ++r) out[r] = half_to_float(load_u16(p + 2 * r));
 }
 
-// q: group / 4 vectors of [16][4]
-inline void group_offset(const int8_t* q, int group, int32_t* offset) noexcept {
-  int32_t sums[kPanelRows] = {};
-  for (int v = 0; v < group / 4; ++v)
-    for (int r = 0; r < kPanelRows; ++r) {
-      const int8_t* four = q + (v * kPanelRows + r) * 4;
-      sums[r] += (four[0] + four[1]) + (four[2] + four[3]);
-    }
-  for (int r = 0; r < kPanelRows; ++r) offset[r] = -128 * sums[r];
-}
-
 void expand_q8_0(const std::byte* packed, int blocks, ExpandedPanel* out) noexcept {
-  for (int b = 0; b < blocks; ++b) {
-    load_halves(packed + 32 * b, out->scale[b]);
-    group_offset(reinterpret_cast<const int8_t*>(packed + 256 + 512 * b), 32, out->offset[b]);
-  }
+  for (int b = 0; b < blocks; ++b) load_halves(packed + 32 * b, out->scale[b]);
 }
 
 // Scales and minimums of q4_k and q5_k: d[16], dmin[16] halves, then scale[8][16], min[8][16] bytes.
@@ -51,32 +37,30 @@ inline void expand_k_scales(const std::byte* packed, ExpandedPanel* out) noexcep
 }
 
 // 32 vectors of 64 nibble pairs: low nibbles are vectors 0..31 of q, high ones 32..63.
-inline void expand_nibbles(const std::byte* packed, int8_t* q) noexcept {
+inline void expand_nibbles(const std::byte* packed, uint8_t* q) noexcept {
   const uint8_t* nibbles = reinterpret_cast<const uint8_t*>(packed);
   for (int i = 0; i < 2048; ++i) {
-    q[i] = static_cast<int8_t>(nibbles[i] & 15);
-    q[i + 2048] = static_cast<int8_t>(nibbles[i] >> 4);
+    q[i] = static_cast<uint8_t>(nibbles[i] & 15);
+    q[i + 2048] = static_cast<uint8_t>(nibbles[i] >> 4);
   }
 }
 
 void expand_q4_k(const std::byte* packed, int, ExpandedPanel* out) noexcept {
   expand_k_scales(packed, out);
-  int8_t* q = &out->q[0][0][0];
+  uint8_t* q = &out->q[0][0][0];
   expand_nibbles(packed + 320, q);
-  for (int g = 0; g < 8; ++g) group_offset(q + g * 512, 32, out->offset[g]);
 }
 
 void expand_q5_k(const std::byte* packed, int, ExpandedPanel* out) noexcept {
   expand_k_scales(packed, out);
-  int8_t* q = &out->q[0][0][0];
+  uint8_t* q = &out->q[0][0][0];
   expand_nibbles(packed + 320, q);
   // Fifth bits: 8 vectors of 64; bit i of vector v belongs to vector v * 8 + i of q.
   const uint8_t* high = reinterpret_cast<const uint8_t*>(packed + 320 + 2048);
   for (int v = 0; v < 8; ++v)
     for (int i = 0; i < 8; ++i)
       for (int l = 0; l < 64; ++l)
-        q[(v * 8 + i) * 64 + l] = static_cast<int8_t>(q[(v * 8 + i) * 64 + l] | (((high[v * 64 + l] >> i) & 1) << 4));
-  for (int g = 0; g < 8; ++g) group_offset(q + g * 512, 32, out->offset[g]);
+        q[(v * 8 + i) * 64 + l] = static_cast<uint8_t>(q[(v * 8 + i) * 64 + l] | (((high[v * 64 + l] >> i) & 1) << 4));
 }
 
 void expand_q6_k(const std::byte* packed, int, ExpandedPanel* out) noexcept {
@@ -85,17 +69,16 @@ void expand_q6_k(const std::byte* packed, int, ExpandedPanel* out) noexcept {
   const int8_t* s = reinterpret_cast<const int8_t*>(packed + 32);
   for (int g = 0; g < 16; ++g)
     for (int r = 0; r < kPanelRows; ++r) out->scale[g][r] = d[r] * static_cast<float>(s[g * kPanelRows + r]);
-  int8_t* q = &out->q[0][0][0];
+  uint8_t* q = &out->q[0][0][0];
   expand_nibbles(packed + 288, q);
   // High pairs of bits: 16 vectors of 64; bits 2i, 2i+1 of vector v belong to vector v * 4 + i of q.
   const uint8_t* high = reinterpret_cast<const uint8_t*>(packed + 288 + 2048);
   for (int v = 0; v < 16; ++v)
     for (int i = 0; i < 4; ++i)
       for (int l = 0; l < 64; ++l) {
-        int8_t& value = q[(v * 4 + i) * 64 + l];
-        value = static_cast<int8_t>((value | (((high[v * 64 + l] >> (2 * i)) & 3) << 4)) - 32);
+        uint8_t& value = q[(v * 4 + i) * 64 + l];
+        value = static_cast<uint8_t>((value | (((high[v * 64 + l] >> (2 * i)) & 3) << 4)) - 32 + 128);
       }
-  for (int g = 0; g < 16; ++g) group_offset(q + g * 256, 16, out->offset[g]);
 }
 
 void overlay_expand(Kernels& k) noexcept {

@@ -1,8 +1,9 @@
 // Register-tiled 8-bit products over a tier's Dot policy. Included by the SIMD tiers inside their namespace.
 //
 //   Dot::kLanes 32-bit lanes; Dot::Sum (int32 lanes), Dot::Weights, Dot::Activations, Dot::Floats;
-//   Dot::weights(const int8_t*) 4 * kLanes bytes; Dot::activations(const uint8_t*) one group of four, broadcast;
-//   Dot::dot(Sum&, weights, activations): each lane += sum of four u8 * s8 products, exact; Dot::load(const int32_t*)
+//   Dot::weights<kBiased>(const uint8_t*) 4 * kLanes bytes, with + 128 in them or all below 32;
+//   Dot::activations(const int8_t*) one group of four, broadcast; Dot::start(const int32_t* offset) where dots of biased
+//   weights start; Dot::zero(); Dot::dot<kBiased>(Sum&, weights, activations): each lane += sum of four products, exact;
 //   Dot::to_float, Dot::load_floats, Dot::store_floats, Dot::broadcast, Dot::mul, Dot::fma(a, b, c) = a * b + c,
 //   Dot::fnma(a, b, c) = c - a * b
 
@@ -19,32 +20,36 @@ inline void quant_tile(const QuantTile& t, int row) noexcept {
 #pragma GCC unroll 8
     for (int v = 0; v < kN; ++v)
       sum[m][v] = t.accumulate ? Dot::load_floats(c + static_cast<size_t>(m) * t.c_stride + v * Dot::kLanes) : Dot::zero_floats();
-  const uint8_t* a = t.a + static_cast<size_t>(row) * t.a_stride;
+  constexpr bool kBiased = !kMinimums;
+  const int8_t* a = t.a + static_cast<size_t>(row) * t.a_stride;
   const float* a_scale = t.a_scale + static_cast<size_t>(row) * t.a_scale_stride;
   const float* a_sum = t.a_sum + static_cast<size_t>(row) * t.a_scale_stride;
+  const int32_t* a_offset = t.a_offset + static_cast<size_t>(row) * t.a_offset_stride;
   Fetch<kPanels> fetch(t.ahead, t.m, kRows, t.groups, row);
   for (int g = 0; g < t.groups; ++g) {
     fetch.step();
     fetch_next_rows<kRows, kPanels>(a, t.a_stride, g * kGroup, c, t.c_stride, g);
     typename Dot::Sum dots[kRows][kN];
 #pragma GCC unroll 8
-    for (int v = 0; v < kN; ++v) {
-      const auto offset = Dot::load(&t.w[v / kVectors].offset[g][v % kVectors * Dot::kLanes]);
+    for (int m = 0; m < kRows; ++m) {
+      typename Dot::Sum start;
+      if constexpr (kBiased) start = Dot::start(a_offset + static_cast<size_t>(m) * t.a_offset_stride + g);
+      else start = Dot::zero();
 #pragma GCC unroll 8
-      for (int m = 0; m < kRows; ++m) dots[m][v] = offset;
+      for (int v = 0; v < kN; ++v) dots[m][v] = start;
     }
 #pragma GCC unroll 8
     for (int s = 0; s < kGroup / 4; ++s) {
       typename Dot::Weights weights[kN];
 #pragma GCC unroll 8
       for (int v = 0; v < kN; ++v)
-        weights[v] = Dot::weights(t.q[v / kVectors] + static_cast<size_t>(g) * t.q_group_stride + s * kPanelRows * 4 +
+        weights[v] = Dot::template weights<kBiased>(t.q[v / kVectors] + static_cast<size_t>(g) * t.q_group_stride + s * kPanelRows * 4 +
                                   v % kVectors * Dot::kLanes * 4);
 #pragma GCC unroll 8
       for (int m = 0; m < kRows; ++m) {
         const auto four = Dot::activations(a + static_cast<size_t>(m) * t.a_stride + (g * kGroup + s * 4));
 #pragma GCC unroll 8
-        for (int v = 0; v < kN; ++v) Dot::dot(dots[m][v], weights[v], four);
+        for (int v = 0; v < kN; ++v) Dot::template dot<kBiased>(dots[m][v], weights[v], four);
       }
     }
     const int block = g * kGroup / kQuantBlock;

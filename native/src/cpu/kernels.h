@@ -36,12 +36,12 @@ struct GemmTile {
   Ahead ahead;
 };
 
-// A panel's next kChunk values of K, ready for 8-bit dot products: weight = scale * q - min.
+// A panel's next kChunk values of K, ready for 8-bit dot products: weight = scale * q - min (q4_k, q5_k; q below 32) or
+// scale * (q - 128).
 struct ExpandedPanel {
-  alignas(64) int8_t q[kChunk / 4][kPanelRows][4];
+  alignas(64) uint8_t q[kChunk / 4][kPanelRows][4];
   alignas(64) float scale[kChunk / 16][kPanelRows];    // one row per group of 16 or 32 values
   alignas(64) float min[kChunk / 32][kPanelRows];      // one row per 32 values; q4_k, q5_k only
-  alignas(64) int32_t offset[kChunk / 16][kPanelRows]; // -128 * sum of the group's q: undoes the activations' +128
 };
 
 // c[m][16 * panels] (+)= a[m][groups * group] x w.
@@ -50,13 +50,15 @@ struct QuantTile {
   int group;                  // 16 or 32 values of K under one weight scale
   bool minimums;
   bool accumulate;
-  const uint8_t* a;           // [m][a_stride]: round(x / scale) + 128
+  const int8_t* a;            // [m][a_stride]: round(x / scale), -127 .. 127
   size_t a_stride;
   const float* a_scale;       // [m][a_scale_stride], one per kQuantBlock values
-  const float* a_sum;         // [m][a_scale_stride]: scale * sum of the block's values
+  const float* a_sum;         // [m][a_scale_stride]: scale * sum of the block's values; read with minimums
   size_t a_scale_stride;
+  const int32_t* a_offset;    // [m][a_offset_stride], one per group: -128 * sum of its values, which undoes the weights' +128;
+  size_t a_offset_stride;     // read without minimums
   const ExpandedPanel* w;     // [panels]
-  const int8_t* q[kMaxPanels];  // each panel's q: groups of [group / 4][16][4], q_group_stride bytes apart
+  const uint8_t* q[kMaxPanels];  // each panel's q: groups of [group / 4][16][4], q_group_stride bytes apart
   size_t q_group_stride;
   float* c;
   size_t c_stride;
@@ -76,8 +78,14 @@ struct DotTile {
   size_t c_stride;
 };
 
-// One 8-bit activation row: n values (a multiple of 32) -> q[n], scale[n/32], sum[n/32].
-using QuantizeRow = void (*)(const float* x, int n, uint8_t* q, float* scale, float* sum) noexcept;
+// An 8-bit activation row of n values, a multiple of 32; what they are, QuantTile says.
+struct QuantRow {
+  int8_t* q;             // [n]
+  float *scale, *sum;    // [n / 32]
+  int32_t* offset;       // [n / 32], of groups of 32
+  int32_t* half_offset;  // [n / 16], of groups of 16
+};
+using QuantizeRow = void (*)(const float* x, int n, const QuantRow& out) noexcept;
 // One packed chunk, of which `blocks` blocks of 32 values are filled -> out. For q8_0, out->q is not written: the packed q
 // serves in place.
 using ExpandPanel = void (*)(const std::byte* packed, int blocks, ExpandedPanel* out) noexcept;

@@ -144,9 +144,10 @@ TEST(elementwise_kernels_match_on_every_tier) {
     for (const float value : {NAN, INFINITY, -INFINITY}) {
       std::vector<float> row(64, 1.0f);
       row[40] = value;
-      uint8_t q[64];
+      int8_t q[64];
       float scales[2], sums[2];
-      k.quantize_row(row.data(), 64, q, scales, sums);
+      int32_t offsets[2], half_offsets[4];
+      k.quantize_row(row.data(), 64, {q, scales, sums, offsets, half_offsets});
       CHECK(std::isfinite(scales[0]) && std::isnan(scales[1]));
     }
     // bf16 keeps NaN and infinities.

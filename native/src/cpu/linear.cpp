@@ -73,6 +73,7 @@ void quant_product(const Kernels& kernels, const PackedMatrix& w, Activation& x,
   t.minimums = w.type == DType::Q4_K || w.type == DType::Q5_K;
   t.a_stride = x.stride;
   t.a_scale_stride = x.scale_stride;
+  t.a_offset_stride = t.group == 32 ? x.scale_stride : 2 * x.scale_stride;
   t.q_group_stride = static_cast<size_t>(t.group) * kPanelRows;
   t.w = expanded;
   t.c = c;
@@ -82,7 +83,7 @@ void quant_product(const Kernels& kernels, const PackedMatrix& w, Activation& x,
     for (int p = 0; p < panels; ++p) {
       const std::byte* packed = w.panel(panel + p) + static_cast<size_t>(k / kChunk) * packed_chunk_bytes(w.type);
       expand(packed, values / kQuantBlock, &expanded[p]);
-      t.q[p] = in_place ? reinterpret_cast<const int8_t*>(packed + 256) : &expanded[p].q[0][0][0];
+      t.q[p] = in_place ? reinterpret_cast<const uint8_t*>(packed + 256) : &expanded[p].q[0][0][0];
     }
     t.groups = values / t.group;
     const size_t chunk = packed_chunk_bytes(w.type);
@@ -91,6 +92,7 @@ void quant_product(const Kernels& kernels, const PackedMatrix& w, Activation& x,
     t.a = x.quant(row) + k;
     t.a_scale = x.scale(row) + k / kQuantBlock;
     t.a_sum = x.sum(row) + k / kQuantBlock;
+    t.a_offset = (t.group == 32 ? x.offset(row) : x.half_offset(row)) + k / t.group;
     kernels.gemm_quant(t);
   }
 }
@@ -157,6 +159,8 @@ void Activation::shape(int new_rows, int new_cols, const Forms& needed) {
     quant_buffer.reserve(n * stride);
     scale_buffer.reserve(n * scale_stride * 4);
     sum_buffer.reserve(n * scale_stride * 4);
+    offset_buffer.reserve(n * scale_stride * 4);
+    half_offset_buffer.reserve(n * scale_stride * 8);
   }
 }
 
@@ -167,8 +171,11 @@ void Activation::put(const Kernels& kernels, int row, int col, int count, const 
     kernels.to_bf16(values, count, bf16(row) + col);
     if (last && cols % 2 != 0) bf16(row)[cols] = 0;
   }
-  if (forms.quant)
-    kernels.quantize_row(values, count, quant(row) + col, scale(row) + col / kQuantBlock, sum(row) + col / kQuantBlock);
+  if (forms.quant) {
+    const int block = col / kQuantBlock;
+    kernels.quantize_row(values, count,
+                         {quant(row) + col, scale(row) + block, sum(row) + block, offset(row) + block, half_offset(row) + 2 * block});
+  }
 }
 
 void shrink(const Kernels& kernels, ThreadPool& pool, std::span<TileScratch* const> scratch, Activation& x, int first,

@@ -39,15 +39,17 @@ struct Activation {
   int rows = 0, cols = 0;
   Forms forms;
   size_t stride = 0;        // of f32, bf16 and quant
-  size_t scale_stride = 0;  // of scale and sum
-  Buffer f32_buffer, bf16_buffer, quant_buffer, scale_buffer, sum_buffer;
+  size_t scale_stride = 0;  // of scale, sum and offset; of half_offset twice that
+  Buffer f32_buffer, bf16_buffer, quant_buffer, scale_buffer, sum_buffer, offset_buffer, half_offset_buffer;
 
   void shape(int new_rows, int new_cols, const Forms& needed);
   float* f32(int row) noexcept { return f32_buffer.as<float>() + static_cast<size_t>(row) * stride; }
   uint16_t* bf16(int row) noexcept { return bf16_buffer.as<uint16_t>() + static_cast<size_t>(row) * stride; }
-  uint8_t* quant(int row) noexcept { return quant_buffer.as<uint8_t>() + static_cast<size_t>(row) * stride; }
+  int8_t* quant(int row) noexcept { return quant_buffer.as<int8_t>() + static_cast<size_t>(row) * stride; }
   float* scale(int row) noexcept { return scale_buffer.as<float>() + static_cast<size_t>(row) * scale_stride; }
   float* sum(int row) noexcept { return sum_buffer.as<float>() + static_cast<size_t>(row) * scale_stride; }
+  int32_t* offset(int row) noexcept { return offset_buffer.as<int32_t>() + static_cast<size_t>(row) * scale_stride; }
+  int32_t* half_offset(int row) noexcept { return half_offset_buffer.as<int32_t>() + static_cast<size_t>(row) * 2 * scale_stride; }
 
   // Converts values[count] into columns [col, col + count) of a row. For the quantised form col is a multiple of 32, and so
   // is count except at the end of the row, where zeros follow.

@@ -150,7 +150,9 @@ void pack_q8_0(const std::byte* rows, int valid, int k, std::byte* panel) {
     std::byte* chunk = panel + b / 8 * packed_chunk_bytes(DType::Q8_0);
     const std::byte* block = rows + b * sizeof(BlockQ8_0);
     interleave_rows<uint16_t>(block, row_stride, valid, 1, chunk + b % 8 * 32);
-    interleave_rows<uint32_t>(block + offsetof(BlockQ8_0, qs), row_stride, valid, 8, chunk + 256 + b % 8 * 512);
+    std::byte* q = chunk + 256 + b % 8 * 512;
+    interleave_rows<uint32_t>(block + offsetof(BlockQ8_0, qs), row_stride, valid, 8, q);
+    for (int i = 0; i < kQ8Block * kPanelRows; ++i) q[i] ^= std::byte{0x80};
   }
 }
 

@@ -3,7 +3,7 @@
 //   f32   [K][16] float
 //   f16   [K][16] half
 //   bf16  [K/2][16][2] bf16 (K rounded up to even with a zero)
-//   q8_0  per 256 values of K: half d[8][16];                                       int8 q[8][8][16][4]
+//   q8_0  per 256 values of K: half d[8][16];                                       u8 q[8][8][16][4], + 128
 //   q4_k  per 256 values of K: half d[16], dmin[16]; u8 scale[8][16], min[8][16];   u8 nibbles[32][16][4]
 //   q5_k  like q4_k, then                                                           u8 fifth_bits[8][16][4]
 //   q6_k  per 256 values of K: half d[16]; int8 scale[16][16];                      u8 nibbles[32][16][4], bits[16][16][4]

@@ -24,16 +24,17 @@ struct QuantCase {
   int m, panels, blocks;
 };
 
-// 8-bit activations: q [m][k], scale and sum [m][k / 32].
+// 8-bit activations: q [m][k], scale, sum and offset [m][k / 32], half_offset [m][k / 16].
 struct Activations {
-  std::vector<uint8_t> q;
+  std::vector<int8_t> q;
   std::vector<float> scale, sum;
+  std::vector<int32_t> offset, half_offset;
 
   Activations(const Kernels& kernels, const std::vector<float>& x, int m, int k)
-      : q(static_cast<size_t>(m * k)), scale(q.size() / kQuantBlock), sum(scale) {
+      : q(static_cast<size_t>(m * k)), scale(q.size() / kQuantBlock), sum(scale), offset(scale.size()), half_offset(2 * scale.size()) {
     for (int i = 0; i < m; ++i) {
       const size_t at = static_cast<size_t>(i * k), block = at / kQuantBlock;
-      kernels.quantize_row(&x[at], k, &q[at], &scale[block], &sum[block]);
+      kernels.quantize_row(&x[at], k, {&q[at], &scale[block], &sum[block], &offset[block], &half_offset[2 * block]});
     }
   }
 };
@@ -52,7 +53,7 @@ QuantTile quant_tile(const Kernels& kernels, DType type, const Weights& w, int b
   for (int p = 0; p < t.panels; ++p) {
     ExpandedPanel& panel = panels[static_cast<size_t>(p)];
     expand(w.packed.panel(p), blocks, &panel);
-    t.q[p] = type == DType::Q8_0 ? reinterpret_cast<const int8_t*>(w.packed.panel(p) + 256) : &panel.q[0][0][0];
+    t.q[p] = type == DType::Q8_0 ? reinterpret_cast<const uint8_t*>(w.packed.panel(p) + 256) : &panel.q[0][0][0];
   }
   return t;
 }
@@ -69,11 +70,12 @@ TEST(quantised_products_match_on_every_tier) {
       const std::vector<float> x = random.normals(static_cast<size_t>(s.m * k));
       on_every_tier([&](const std::string& tier, const Kernels& kernels) {
         const Activations a(kernels, x, s.m, k);
-        const Guarded<uint8_t> q(a.q);
+        const Guarded<int8_t> q(a.q);
         const Guarded<float> a_scale(a.scale), a_sum(a.sum);
         std::vector<ExpandedPanel> panels(static_cast<size_t>(s.panels));
         QuantTile t = quant_tile(kernels, type, w, blocks, panels);
         const int groups = t.groups, half = blocks / 2, half_groups = half * kQuantBlock / t.group;
+        const Guarded<int32_t> a_offset(t.group == 32 ? a.offset : a.half_offset);
         const auto run = [&](int row, int rows, float* c, int c_stride) {
           t.m = rows;
           t.c = c;
@@ -87,11 +89,12 @@ TEST(quantised_products_match_on_every_tier) {
             part.a_scale = a_scale.data() + row * blocks + (second ? half : 0);
             part.a_sum = a_sum.data() + row * blocks + (second ? half : 0);
             part.a_scale_stride = static_cast<size_t>(blocks);
+            part.a_offset = a_offset.data() + row * groups + (second ? half_groups : 0);
+            part.a_offset_stride = static_cast<size_t>(groups);
             std::vector<ExpandedPanel> later = panels;
             for (int p = 0; second && p < s.panels; ++p) {
               ExpandedPanel& to = later[static_cast<size_t>(p)];
               std::memmove(to.scale, to.scale[half_groups], sizeof to.scale - sizeof to.scale[0] * static_cast<size_t>(half_groups));
-              std::memmove(to.offset, to.offset[half_groups], sizeof to.offset - sizeof to.offset[0] * static_cast<size_t>(half_groups));
               std::memmove(to.min, to.min[half], sizeof to.min - sizeof to.min[0] * static_cast<size_t>(half));
               part.q[p] += static_cast<size_t>(half_groups) * t.q_group_stride;
             }
@@ -107,7 +110,7 @@ TEST(quantised_products_match_on_every_tier) {
             double exact = 0, magnitude = 0;
             for (int v = 0; v < k; ++v) {
               const size_t at = static_cast<size_t>(i * k + v);
-              const double product = (static_cast<double>(a.q[at]) - 128) * a.scale[static_cast<size_t>(i * blocks + v / 32)] * w.values[static_cast<size_t>(j * k + v)];
+              const double product = static_cast<double>(a.q[at]) * a.scale[static_cast<size_t>(i * blocks + v / 32)] * w.values[static_cast<size_t>(j * k + v)];
               exact += product;
               magnitude += std::fabs(product);
             }
@@ -152,16 +155,20 @@ TEST(activation_rows_are_quantised_the_same_on_every_tier) {
     const Activations a(kernels, x, 1, static_cast<int>(x.size()));
     for (size_t b = 0; b < 6; ++b) {
       float largest = 0;
-      int total = 0;
+      int total = 0, first = 0;
       for (size_t i = b * kQuantBlock; i < (b + 1) * kQuantBlock; ++i) largest = std::max(largest, std::fabs(x[i]));
       const float inverse = largest > 1e-30f ? 127 / largest : 0;
       for (size_t i = b * kQuantBlock; i < (b + 1) * kQuantBlock; ++i) {
         const int value = static_cast<int>(std::nearbyint(x[i] * inverse));
-        CHECK_EQ(static_cast<int>(a.q[i]), value + 128);
+        CHECK_EQ(static_cast<int>(a.q[i]), value);
         total += value;
+        if (i % kQuantBlock == 15) first = total;
       }
       CHECK_EQ(a.scale[b], largest > 1e-30f ? largest / 127 : 0.0f);
       CHECK_EQ(a.sum[b], a.scale[b] * static_cast<float>(total));
+      CHECK_EQ(a.offset[b], -128 * total);
+      CHECK_EQ(a.half_offset[2 * b], -128 * first);
+      CHECK_EQ(a.half_offset[2 * b + 1], -128 * (total - first));
     }
   });
 }
@@ -172,15 +179,13 @@ TEST(eight_bit_products_do_not_saturate) {
     for (float activation : {-1.0f, 1.0f})
       on_every_tier([&](const std::string&, const Kernels& kernels) {
         std::vector<float> x(32, activation);
-        uint8_t q[32];
+        int8_t q[32];
         float scale, sum;
-        kernels.quantize_row(x.data(), 32, q, &scale, &sum);
+        int32_t offset, half_offset[2];
+        kernels.quantize_row(x.data(), 32, {q, &scale, &sum, &offset, half_offset});
         ExpandedPanel panel{};
-        std::memset(panel.q, weight, sizeof panel.q);
-        for (int r = 0; r < kPanelRows; ++r) {
-          panel.scale[0][r] = 1;
-          panel.offset[0][r] = -128 * 32 * weight;
-        }
+        std::memset(panel.q, weight + 128, sizeof panel.q);
+        for (int r = 0; r < kPanelRows; ++r) panel.scale[0][r] = 1;
         float c[kPanelRows];
         QuantTile t{};
         t.m = t.panels = t.groups = 1;
@@ -190,6 +195,8 @@ TEST(eight_bit_products_do_not_saturate) {
         t.a_scale = &scale;
         t.a_sum = &sum;
         t.a_scale_stride = 1;
+        t.a_offset = &offset;
+        t.a_offset_stride = 1;
         t.w = &panel;
         t.q[0] = &panel.q[0][0][0];
         t.q_group_stride = 512;

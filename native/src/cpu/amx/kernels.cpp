@@ -1,4 +1,4 @@
-// AMX: 16 x 16 tiles of TDPBF16PS and TDPBUSD. A panel's [k / 2][16][2] bf16 and [k / 4][16][4] int8 are tile operands as they lie.
+// AMX: 16 x 16 tiles of TDPBF16PS and TDPBSUD. A panel's [k / 2][16][2] bf16 and [k / 4][16][4] bytes are tile operands as they lie.
 //
 // Never run on a processor that has AMX, nor timed: compiled, and its tests pass over tests/emulated_x86.h, which follows the
 // instructions' published definitions. Until it has been measured, it is used only when EMBED4J_CPU_TIER names it.
@@ -92,13 +92,13 @@ void gemm_bf16(const GemmTile& t) noexcept {
 template <bool kMinimums>
 inline void quant_block(const QuantTile& t, int row, int rows, int panel) noexcept {
   const ExpandedPanel& w = t.w[panel];
-  const uint8_t* a = t.a + static_cast<size_t>(row) * t.a_stride;
+  const int8_t* a = t.a + static_cast<size_t>(row) * t.a_stride;
   alignas(64) int32_t dots[kTileRows][kPanelRows];
   for (int g = 0; g < t.groups; ++g) {
-    load<0>(w.offset[g], 0);  // the same in every row
+    zero<0>();
     load<1>(a + g * t.group, t.a_stride);
     load<2>(t.q[panel] + static_cast<size_t>(g) * t.q_group_stride, kRowBytes);
-    dot_u8s8<0, 1, 2>();
+    dot_s8u8<0, 1, 2>();
     store<0>(dots, kRowBytes);
     const __m512 scale = _mm512_load_ps(w.scale[g]);
     const size_t block = static_cast<size_t>(g * t.group / kQuantBlock);
@@ -106,8 +106,11 @@ inline void quant_block(const QuantTile& t, int row, int rows, int panel) noexce
       const size_t at = static_cast<size_t>(row + m) * t.a_scale_stride + block;
       float* c = t.c + static_cast<size_t>(row + m) * t.c_stride + panel * kPanelRows;
       __m512 sum = g > 0 || t.accumulate ? _mm512_loadu_ps(c) : _mm512_setzero_ps();
+      __m512i whole = _mm512_load_si512(dots[m]);
+      if constexpr (!kMinimums)
+        whole = _mm512_add_epi32(whole, _mm512_set1_epi32(t.a_offset[static_cast<size_t>(row + m) * t.a_offset_stride + static_cast<size_t>(g)]));
       // As _mm512_cvtepi32_ps, of whose undefined operand GCC 12 warns (GCC PR 105593).
-      const __m512 dot = __builtin_convertvector(reinterpret_cast<__v16si>(_mm512_load_si512(dots[m])), __v16sf);
+      const __m512 dot = __builtin_convertvector(reinterpret_cast<__v16si>(whole), __v16sf);
       sum = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, _mm512_set1_ps(t.a_scale[at])), sum);
       if constexpr (kMinimums) sum = _mm512_fnmadd_ps(_mm512_load_ps(w.min[g]), _mm512_set1_ps(t.a_sum[at]), sum);
       _mm512_storeu_ps(c, sum);

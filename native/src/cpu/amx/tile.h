@@ -42,10 +42,10 @@ template <int kC, int kA, int kB>
 inline void dot_bf16() noexcept {
   __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kC), "i"(kA), "i"(kB));
 }
-// c[m][n] += a[m][k] (u8) x b[k / 4][n][4] (s8)
+// c[m][n] += a[m][k] (s8) x b[k / 4][n][4] (u8)
 template <int kC, int kA, int kB>
-inline void dot_u8s8() noexcept {
-  __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kC), "i"(kA), "i"(kB));
+inline void dot_s8u8() noexcept {
+  __asm__ volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kC), "i"(kA), "i"(kB));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What the 256-bit tiers share of a Dot policy (gemm_quant.inl): its weights and its float half.
+// What the 256-bit tiers share of a Dot policy (gemm_quant.inl, dot_i8.inl): its loads and its float half.
 #pragma once
 #include <immintrin.h>
 
@@ -10,18 +10,14 @@ namespace {
 struct Dot256 {
   static constexpr int kLanes = 8;
   using Sum = __m256i;
-  using Activations = __m256i;
   using Floats = __m256;
-  struct Weights {
-    __m256i value;
-  };
-  static Weights weights(const int8_t* q) noexcept { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(q))}; }
-  // Four activations in every lane, as stored: value + 128.
-  static __m256i four_activations(const uint8_t* a) noexcept {
+  static __m256i load_bytes(const void* q) noexcept { return _mm256_loadu_si256(static_cast<const __m256i*>(q)); }
+  static __m256i four_bytes(const void* a) noexcept {
     int four;
     __builtin_memcpy(&four, a, 4);
     return _mm256_set1_epi32(four);
   }
+  static __m256i zero() noexcept { return _mm256_setzero_si256(); }
   static __m256 to_float(__m256i s) noexcept { return _mm256_cvtepi32_ps(s); }
   static __m256 zero_floats() noexcept { return _mm256_setzero_ps(); }
   static __m256 load_floats(const float* p) noexcept { return _mm256_loadu_ps(p); }

@@ -1,4 +1,4 @@
-// AVX2 + FMA + F16C: 256-bit float and 8-bit products; 8-bit dots by maddubs on |weight| and sign-carrying activations.
+// AVX2 + FMA + F16C: 256-bit float and 8-bit products; 8-bit dots by maddubs of magnitudes and sign-carrying bytes.
 #include <immintrin.h>
 
 #include "cpu/avx2/dot.h"
@@ -67,31 +67,48 @@ struct Bf16Step {
   }
 };
 
-// |w| <= 128 and |a| <= 127, so a pair of products stays below 2^15: maddubs does not saturate.
-struct MaddubsDot : Dot256 {
-  static __m256i activations(const uint8_t* a) noexcept {
-    return _mm256_xor_si256(four_activations(a), _mm256_set1_epi8(static_cast<char>(0x80)));
+inline void add_products(__m256i& s, __m256i unsigned_bytes, __m256i signed_bytes) noexcept {
+  const __m256i pairs = _mm256_maddubs_epi16(unsigned_bytes, signed_bytes);
+  s = _mm256_add_epi32(s, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+inline __m256i without_bias(__m256i x) noexcept { return _mm256_xor_si256(x, _mm256_set1_epi8(static_cast<char>(0x80))); }
+
+// maddubs saturates at 2^15, which a pair of products of |w| <= 128 and |a| <= 127 stays below: the weights' +128 is taken off
+// here, and nothing is left to undo.
+struct BlockDot : Dot256 {
+  struct Weights {
+    __m256i value, magnitude;
+  };
+  using Activations = __m256i;
+  template <bool kBiased>
+  static Weights weights(const uint8_t* q) noexcept {
+    const __m256i bytes = load_bytes(q);
+    if constexpr (!kBiased) return {bytes, bytes};
+    const __m256i value = without_bias(bytes);
+    return {value, _mm256_abs_epi8(value)};
   }
+  static __m256i activations(const int8_t* a) noexcept { return four_bytes(a); }
+  static __m256i start(const int32_t*) noexcept { return zero(); }
+  template <bool kBiased>
   static void dot(__m256i& s, const Weights& w, __m256i a) noexcept {
-    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w.value), _mm256_sign_epi8(a, w.value));
-    s = _mm256_add_epi32(s, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    add_products(s, w.magnitude, kBiased ? _mm256_sign_epi8(a, w.value) : a);
   }
-  // The activations' +128 was taken off above, so there is nothing to undo.
-  static __m256i load(const int32_t*) noexcept { return _mm256_setzero_si256(); }
 };
 
-// As above with the parts exchanged, since here the activations are the ones that may be -128: |a| <= 128 and |w| <= 127.
-struct FullRangeDot : MaddubsDot {
+// Here the activations are the ones that may be -128: |a| <= 128 and |w| <= 127.
+struct ByteDot : Dot256 {
+  using Weights = __m256i;
   struct Activations {
     __m256i value, magnitude;
   };
+  static __m256i weights(const int8_t* q) noexcept { return load_bytes(q); }
   static Activations activations(const uint8_t* a) noexcept {
-    const __m256i value = MaddubsDot::activations(a);
+    const __m256i value = without_bias(four_bytes(a));
     return {value, _mm256_abs_epi8(value)};
   }
-  static void dot(__m256i& s, const Weights& w, const Activations& a) noexcept {
-    const __m256i pairs = _mm256_maddubs_epi16(a.magnitude, _mm256_sign_epi8(w.value, a.value));
-    s = _mm256_add_epi32(s, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  static __m256i load(const int32_t*) noexcept { return zero(); }
+  static void dot(__m256i& s, __m256i w, const Activations& a) noexcept {
+    add_products(s, a.magnitude, _mm256_sign_epi8(w, a.value));
   }
 };
 
@@ -119,8 +136,8 @@ void overlay(Kernels& k) noexcept {
   k.gemm_f32 = gemm_float<Vector, F32Step, 6, 1>;
   k.gemm_f16 = gemm_float<Vector, F16Step, 6, 1>;
   k.gemm_bf16 = gemm_float<Vector, Bf16Step, 4, 1>;
-  k.gemm_quant = gemm_quant_tiled<MaddubsDot, 2, 1>;
-  k.dot_i8 = dot_i8_tiled<FullRangeDot, 4, 1>;
+  k.gemm_quant = gemm_quant_tiled<BlockDot, 2, 1>;
+  k.dot_i8 = dot_i8_tiled<ByteDot, 4, 1>;
   k.max_rows = max_rows;
   k.expand_bits = expand_bits;
 }

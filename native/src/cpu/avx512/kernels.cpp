@@ -1,6 +1,7 @@
 // AVX-512 F/BW/DQ/VL: 512-bit float products. 8-bit dots stay with the avx2 tier (there is no 512-bit sign instruction).
 #include <immintrin.h>
 
+#include "cpu/avx512/quantize.h"
 #include "cpu/avx512/vector.h"
 #include "cpu/kernels.h"
 #include "cpu/packed_matrix.h"
@@ -76,6 +77,7 @@ void overlay(Kernels& k) noexcept {
   k.tier = "avx512";
   overlay_elementwise(k);
   overlay_expand(k);
+  k.quantize_row = quantize_row_512;
   k.gemm_f32 = gemm_float<Vector512, F32Step, 6, 4>;
   k.gemm_f16 = gemm_float<Vector512, F16Step, 6, 4>;
   k.gemm_bf16 = gemm_float<Vector512, Bf16Step, 5, 3>;

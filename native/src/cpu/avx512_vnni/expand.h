@@ -1,5 +1,5 @@
 // Packed panels -> ExpandedPanel with 512-bit vectors; the plain form is cpu/expand.inl. One vector holds the 16 rows of a
-// panel times four values of K, so a dot product with ones sums a group of every row at once.
+// panel times four values of K.
 #pragma once
 #include <immintrin.h>
 
@@ -16,24 +16,8 @@ inline __m512 bytes_signed(const std::byte* p) noexcept {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
 
-// offset[g] = -128 * sum over the group's vectors of q.
-template <int kVectors>
-inline void group_offsets(const int8_t* q, int groups, int32_t (*offset)[kPanelRows]) noexcept {
-  const __m512i ones = _mm512_set1_epi8(1);
-  for (int g = 0; g < groups; ++g) {
-    __m512i even = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
-    for (int v = 0; v < kVectors; v += 2) {
-      even = _mm512_dpbusd_epi32(even, ones, _mm512_loadu_si512(q + (g * kVectors + v) * 64));
-      odd = _mm512_dpbusd_epi32(odd, ones, _mm512_loadu_si512(q + (g * kVectors + v + 1) * 64));
-    }
-    const __m512i sum = _mm512_add_epi32(even, odd);
-    _mm512_store_si512(offset[g], _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(sum, 7)));
-  }
-}
-
 void expand_q8_0(const std::byte* packed, int blocks, ExpandedPanel* out) noexcept {
   for (int b = 0; b < blocks; ++b) _mm512_store_ps(out->scale[b], halves(packed + 32 * b));
-  group_offsets<8>(reinterpret_cast<const int8_t*>(packed + 256), blocks, out->offset);
 }
 
 inline void k_scales(const std::byte* packed, ExpandedPanel* out) noexcept {
@@ -53,19 +37,18 @@ inline void nibbles(const std::byte* packed, int v, __m512i* low, __m512i* high)
 
 void expand_q4_k(const std::byte* packed, int, ExpandedPanel* out) noexcept {
   k_scales(packed, out);
-  int8_t* q = &out->q[0][0][0];
+  uint8_t* q = &out->q[0][0][0];
   for (int v = 0; v < 32; ++v) {
     __m512i low, high;
     nibbles(packed + 320, v, &low, &high);
     _mm512_store_si512(q + v * 64, low);
     _mm512_store_si512(q + (v + 32) * 64, high);
   }
-  group_offsets<8>(q, 8, out->offset);
 }
 
 void expand_q5_k(const std::byte* packed, int, ExpandedPanel* out) noexcept {
   k_scales(packed, out);
-  int8_t* q = &out->q[0][0][0];
+  uint8_t* q = &out->q[0][0][0];
   const std::byte* fifth = packed + 320 + 2048;
   const __m512i sixteen = _mm512_set1_epi8(16);
   for (int v = 0; v < 32; ++v) {
@@ -78,15 +61,14 @@ void expand_q5_k(const std::byte* packed, int, ExpandedPanel* out) noexcept {
     _mm512_store_si512(q + v * 64, _mm512_or_si512(low, _mm512_maskz_mov_epi8(low_bits, sixteen)));
     _mm512_store_si512(q + (v + 32) * 64, _mm512_or_si512(high, _mm512_maskz_mov_epi8(high_bits, sixteen)));
   }
-  group_offsets<8>(q, 8, out->offset);
 }
 
 void expand_q6_k(const std::byte* packed, int, ExpandedPanel* out) noexcept {
   const __m512 d = halves(packed);
   for (int g = 0; g < 16; ++g) _mm512_store_ps(out->scale[g], _mm512_mul_ps(d, bytes_signed(packed + 32 + g * kPanelRows)));
-  int8_t* q = &out->q[0][0][0];
+  uint8_t* q = &out->q[0][0][0];
   const std::byte* bits = packed + 288 + 2048;
-  const __m512i mask = _mm512_set1_epi8(0x30), bias = _mm512_set1_epi8(32);
+  const __m512i mask = _mm512_set1_epi8(0x30), bias = _mm512_set1_epi8(128 - 32);
   for (int v = 0; v < 32; ++v) {
     __m512i low, high;
     nibbles(packed + 288, v, &low, &high);
@@ -96,10 +78,9 @@ void expand_q6_k(const std::byte* packed, int, ExpandedPanel* out) noexcept {
       const __m512i wide = _mm512_srl_epi16(_mm512_loadu_si512(bits + at * 64), by);
       return _mm512_and_si512(_mm512_slli_epi16(wide, 4), mask);
     };
-    _mm512_store_si512(q + v * 64, _mm512_sub_epi8(_mm512_or_si512(low, pair(v / 4)), bias));
-    _mm512_store_si512(q + (v + 32) * 64, _mm512_sub_epi8(_mm512_or_si512(high, pair(v / 4 + 8)), bias));
+    _mm512_store_si512(q + v * 64, _mm512_add_epi8(_mm512_or_si512(low, pair(v / 4)), bias));
+    _mm512_store_si512(q + (v + 32) * 64, _mm512_add_epi8(_mm512_or_si512(high, pair(v / 4 + 8)), bias));
   }
-  group_offsets<4>(q, 16, out->offset);
 }
 
 }  // namespace

@@ -50,11 +50,16 @@ struct Bf16Step {
 };
 
 // Of weight and activation at most one is ever -128 (kernels.h), so a pair of products stays below 2^15.
-struct WideningDot : SignedDot {
-  static void dot(int32x4_t& s, int8x16_t w, int8x16_t a) noexcept {
-    const int16x8_t low = vmull_s8(vget_low_s8(w), vget_low_s8(a)), high = vmull_high_s8(w, a);
-    s = vpadalq_s16(s, vpaddq_s16(low, high));
-  }
+inline void add_products(int32x4_t& s, int8x16_t w, int8x16_t a) noexcept {
+  const int16x8_t low = vmull_s8(vget_low_s8(w), vget_low_s8(a)), high = vmull_high_s8(w, a);
+  s = vpadalq_s16(s, vpaddq_s16(low, high));
+}
+struct BlockDot : SignedBlockDot {
+  template <bool>
+  static void dot(int32x4_t& s, int8x16_t w, int8x16_t a) noexcept { add_products(s, w, a); }
+};
+struct ByteDot : SignedByteDot {
+  static void dot(int32x4_t& s, int8x16_t w, int8x16_t a) noexcept { add_products(s, w, a); }
 };
 
 }  // namespace
@@ -64,8 +69,8 @@ void overlay(Kernels& k) noexcept {
   k.gemm_f32 = gemm_float<Vector, F32Step, 6, 1>;
   k.gemm_f16 = gemm_float<Vector, F16Step, 6, 1>;
   k.gemm_bf16 = gemm_float<Vector, Bf16Step, 4, 1>;
-  k.gemm_quant = gemm_quant_tiled<WideningDot, 2, 1>;
-  k.dot_i8 = dot_i8_tiled<WideningDot, 4, 1>;
+  k.gemm_quant = gemm_quant_tiled<BlockDot, 2, 1>;
+  k.dot_i8 = dot_i8_tiled<ByteDot, 4, 1>;
 }
 
 }  // namespace e4j::cpu::neon

@@ -8,7 +8,11 @@ namespace e4j::cpu::neon_dotprod {
 
 namespace {
 
-struct SdotDot : SignedDot {
+struct BlockDot : SignedBlockDot {
+  template <bool>
+  static void dot(int32x4_t& s, int8x16_t w, int8x16_t a) noexcept { s = vdotq_s32(s, w, a); }
+};
+struct ByteDot : SignedByteDot {
   static void dot(int32x4_t& s, int8x16_t w, int8x16_t a) noexcept { s = vdotq_s32(s, w, a); }
 };
 
@@ -16,8 +20,8 @@ struct SdotDot : SignedDot {
 
 void overlay(Kernels& k) noexcept {
   k.tier = "neon_dotprod";
-  k.gemm_quant = gemm_quant_tiled<SdotDot, 3, 1>;
-  k.dot_i8 = dot_i8_tiled<SdotDot, 6, 1>;
+  k.gemm_quant = gemm_quant_tiled<BlockDot, 3, 1>;
+  k.dot_i8 = dot_i8_tiled<ByteDot, 6, 1>;
 }
 
 }  // namespace e4j::cpu::neon_dotprod

@@ -8,30 +8,25 @@ namespace e4j::cpu::neon_i8mm {
 
 namespace {
 
-struct UsdotDot : NeonDot {
+struct ByteDot : NeonDot {
+  using Weights = int8x16_t;
   using Activations = uint8x16_t;
-  static uint8x16_t activations(const uint8_t* a) noexcept { return four_activations(a); }
+  static int8x16_t weights(const int8_t* q) noexcept { return vld1q_s8(q); }
+  static uint8x16_t activations(const uint8_t* a) noexcept { return four_bytes(a); }
   static void dot(int32x4_t& s, int8x16_t w, uint8x16_t a) noexcept { s = vusdotq_s32(s, a, w); }
   static int32x4_t load(const int32_t* p) noexcept { return vld1q_s32(p); }
 };
 
 constexpr int kCols = kPanelRows / 2;  // columns of a tile: half a panel, which leaves registers for six rows
 
-inline int32x4_t twice(int32x2_t x) noexcept { return vcombine_s32(x, x); }
-inline int32x4_t low_halves(int32x4_t a, int32x4_t b) noexcept {
-  return vreinterpretq_s32_s64(vzip1q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)));
-}
-inline int32x4_t high_halves(int32x4_t a, int32x4_t b) noexcept {
-  return vreinterpretq_s32_s64(vzip2q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)));
-}
-
 // c[2 * kPairs][kCols] from row `row` and column `col` of panel `panel` on. Beyond the last row it is computed again, unused.
 template <int kPairs, int kGroup, bool kMinimums>
 inline void quant_tile(const QuantTile& t, int row, int panel, int col) noexcept {
   constexpr int kRows = 2 * kPairs;
   const ExpandedPanel& w = t.w[panel];
-  const uint8_t* a[kRows];
+  const int8_t* a[kRows];
   const float *a_scale[kRows], *a_sum[kRows];
+  const int32_t* a_offset[kRows];
   float* c[kRows];
   float32x4_t sum[kRows][2];
 #pragma GCC unroll 8
@@ -40,37 +35,39 @@ inline void quant_tile(const QuantTile& t, int row, int panel, int col) noexcept
     a[m] = t.a + at * t.a_stride;
     a_scale[m] = t.a_scale + at * t.a_scale_stride;
     a_sum[m] = t.a_sum + at * t.a_scale_stride;
+    a_offset[m] = t.a_offset + at * t.a_offset_stride;
     c[m] = t.c + at * t.c_stride + panel * kPanelRows + col;
 #pragma GCC unroll 2
     for (int v = 0; v < 2; ++v) sum[m][v] = t.accumulate ? vld1q_f32(c[m] + 4 * v) : vdupq_n_f32(0);
   }
   for (int g = 0; g < t.groups; ++g) {
-    // dots[p][j]: rows 2p and 2p + 1 times columns 2j and 2j + 1.
+    // dots[p][j]: columns 2j and 2j + 1, each of rows 2p and 2p + 1.
     int32x4_t dots[kPairs][4];
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      const int32x4_t offset = twice(vld1_s32(&w.offset[g][col + 2 * j]));
+    for (int p = 0; p < kPairs; ++p) {
+      int32x4_t start = vdupq_n_s32(0);
+      if constexpr (!kMinimums) start = vzip1q_s32(vld1q_dup_s32(a_offset[2 * p] + g), vld1q_dup_s32(a_offset[2 * p + 1] + g));
 #pragma GCC unroll 4
-      for (int p = 0; p < kPairs; ++p) dots[p][j] = offset;
+      for (int j = 0; j < 4; ++j) dots[p][j] = start;
     }
-    const int8_t* q = t.q[panel] + static_cast<size_t>(g) * t.q_group_stride + col * 4;
+    const uint8_t* q = t.q[panel] + static_cast<size_t>(g) * t.q_group_stride + col * 4;
 #pragma GCC unroll 4
     for (int k = 0; k < kGroup; k += 8, q += 2 * kPanelRows * 4) {
       // Four columns by four values of K, twice -> two pairs of columns by eight values of K.
-      int8x16_t weights[4];
+      uint8x16_t weights[4];
 #pragma GCC unroll 2
       for (int v = 0; v < 2; ++v) {
-        const int32x4_t first = vreinterpretq_s32_s8(vld1q_s8(q + 16 * v));
-        const int32x4_t second = vreinterpretq_s32_s8(vld1q_s8(q + kPanelRows * 4 + 16 * v));
-        weights[2 * v] = vreinterpretq_s8_s32(vzip1q_s32(first, second));
-        weights[2 * v + 1] = vreinterpretq_s8_s32(vzip2q_s32(first, second));
+        const int32x4_t first = vreinterpretq_s32_u8(vld1q_u8(q + 16 * v));
+        const int32x4_t second = vreinterpretq_s32_u8(vld1q_u8(q + kPanelRows * 4 + 16 * v));
+        weights[2 * v] = vreinterpretq_u8_s32(vzip1q_s32(first, second));
+        weights[2 * v + 1] = vreinterpretq_u8_s32(vzip2q_s32(first, second));
       }
 #pragma GCC unroll 4
       for (int p = 0; p < kPairs; ++p) {
         const int at = g * kGroup + k;
-        const uint8x16_t pair = vcombine_u8(vld1_u8(a[2 * p] + at), vld1_u8(a[2 * p + 1] + at));
+        const int8x16_t pair = vcombine_s8(vld1_s8(a[2 * p] + at), vld1_s8(a[2 * p + 1] + at));
 #pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) dots[p][j] = vusmmlaq_s32(dots[p][j], pair, weights[j]);
+        for (int j = 0; j < 4; ++j) dots[p][j] = vusmmlaq_s32(dots[p][j], weights[j], pair);
       }
     }
     const int block = g * kGroup / kQuantBlock;
@@ -80,7 +77,7 @@ inline void quant_tile(const QuantTile& t, int row, int panel, int col) noexcept
       for (int v = 0; v < 2; ++v) {
         const int32x4_t x = dots[m / 2][2 * v], y = dots[m / 2][2 * v + 1];
         const float32x4_t scale = vmulq_n_f32(vld1q_f32(&w.scale[g][col + 4 * v]), a_scale[m][block]);
-        sum[m][v] = vfmaq_f32(sum[m][v], vcvtq_f32_s32(m % 2 == 0 ? low_halves(x, y) : high_halves(x, y)), scale);
+        sum[m][v] = vfmaq_f32(sum[m][v], vcvtq_f32_s32(m % 2 == 0 ? vuzp1q_s32(x, y) : vuzp2q_s32(x, y)), scale);
         if constexpr (kMinimums) sum[m][v] = vfmsq_f32(sum[m][v], vld1q_f32(&w.min[g][col + 4 * v]), vdupq_n_f32(a_sum[m][block]));
       }
   }
@@ -114,7 +111,7 @@ void gemm_quant(const QuantTile& t) noexcept {
 void overlay(Kernels& k) noexcept {
   k.tier = "neon_i8mm";
   k.gemm_quant = gemm_quant;
-  k.dot_i8 = dot_i8_tiled<UsdotDot, 6, 1>;
+  k.dot_i8 = dot_i8_tiled<ByteDot, 6, 1>;
 }
 
 }  // namespace e4j::cpu::neon_i8mm

@@ -58,12 +58,12 @@ void gemm_quant(const QuantTile& t) noexcept {
   for (int m = 0; m < t.m; ++m)
     for (int p = 0; p < t.panels; ++p)
       for (int r = 0; r < kPanelRows; ++r) {
-        const uint8_t* a = t.a + static_cast<size_t>(m) * t.a_stride;
+        const int8_t* a = t.a + static_cast<size_t>(m) * t.a_stride;
         float& c = t.c[static_cast<size_t>(m) * t.c_stride + static_cast<size_t>(p * kPanelRows + r)];
         float sum = t.accumulate ? c : 0.0f;
         for (int g = 0; g < t.groups; ++g) {
-          int32_t dot = t.w[p].offset[g][r];
-          const int8_t* q = t.q[p] + static_cast<size_t>(g) * t.q_group_stride;
+          int32_t dot = t.minimums ? 0 : t.a_offset[static_cast<size_t>(m) * t.a_offset_stride + static_cast<size_t>(g)];
+          const uint8_t* q = t.q[p] + static_cast<size_t>(g) * t.q_group_stride;
           for (int i = 0; i < t.group; ++i) dot += a[g * t.group + i] * q[(i / 4 * kPanelRows + r) * 4 + i % 4];
           const size_t block = static_cast<size_t>(m) * t.a_scale_stride + static_cast<size_t>(g * t.group / kQuantBlock);
           sum = sum + static_cast<float>(dot) * (t.w[p].scale[g][r] * t.a_scale[block]);
