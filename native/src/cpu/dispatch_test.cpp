@@ -23,9 +23,10 @@ const std::vector<std::pair<std::string, Expected>> kExpected = {
 #if defined(__x86_64__)
     {"avx2", {"avx2 fma f16c", "scalar", "gemm_f32 gemm_f16 gemm_bf16 gemm_quant dot_i8 expand_q4_k rms_norm max_rows expand_bits"}},
     {"avx_vnni", {"avx_vnni", "avx2", "gemm_quant dot_i8"}},
-    {"avx512", {"avx512f avx512bw avx512dq avx512vl", "avx2", "gemm_f32 gemm_f16 gemm_bf16 expand_q4_k rms_norm max_rows expand_bits"}},
+    {"avx512", {"avx512f avx512bw avx512dq avx512vl", "avx2",
+                "gemm_f32 gemm_f16 gemm_bf16 expand_q4_k quantize_row softmax_block rms_norm max_rows expand_bits"}},
     {"avx512_vnni", {"avx512_vnni", "avx512", "gemm_quant dot_i8 expand_q8_0 expand_q4_k expand_q5_k expand_q6_k"}},
-    {"avx512_bf16", {"avx512_bf16", "avx512_vnni", "gemm_bf16"}},
+    {"avx512_bf16", {"avx512_bf16", "avx512_vnni", "gemm_bf16 to_bf16"}},
     {"amx", {"amx_tile amx_bf16 amx_int8", "avx512_bf16", "gemm_bf16 gemm_quant"}},
 #elif defined(__aarch64__)
     {"neon", {"asimd", "scalar", "gemm_f32 gemm_f16 gemm_bf16 gemm_quant dot_i8"}},

@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "cpu/avx512/quantize.h"
+#include "cpu/avx512/softmax.h"
 #include "cpu/avx512/vector.h"
 #include "cpu/kernels.h"
 #include "cpu/packed_matrix.h"
@@ -78,6 +79,7 @@ void overlay(Kernels& k) noexcept {
   overlay_elementwise(k);
   overlay_expand(k);
   k.quantize_row = quantize_row_512;
+  k.softmax_block = softmax_block_512;
   k.gemm_f32 = gemm_float<Vector512, F32Step, 6, 4>;
   k.gemm_f16 = gemm_float<Vector512, F16Step, 6, 4>;
   k.gemm_bf16 = gemm_float<Vector512, Bf16Step, 5, 3>;

@@ -2,17 +2,11 @@
 #pragma once
 #include <immintrin.h>
 
+#include "cpu/avx512/horizontal.h"
 #include "cpu/kernels.h"
 
 namespace e4j::cpu::avx512 {
 namespace {
-
-inline float largest(__m512 x) noexcept {
-  const __m256 half = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
-  const __m128 quarter = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
-  const __m128 pair = _mm_max_ps(quarter, _mm_movehl_ps(quarter, quarter));
-  return _mm_cvtss_f32(_mm_max_ss(pair, _mm_movehdup_ps(pair)));
-}
 
 // Sum of the 16 bytes of x + 128, less what that adds.
 inline int32_t total(__m128i x) noexcept {
