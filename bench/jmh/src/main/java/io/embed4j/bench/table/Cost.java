@@ -47,6 +47,11 @@ record Cost(double matrices, double pairs, double bytes) {
     return 2 * patches * (PATCH_VALUES * WIDTH + VISION_LAYERS * layer + merger);
   }
 
+  /** Those of them in the down projections, which stay bf16 in a file of 8-bit blocks: 3,420 columns are no blocks of 32. */
+  static double visionDown(int patches) {
+    return 2 * patches * VISION_LAYERS * WIDTH * INTERMEDIATE;
+  }
+
   /** Operations of the vision tower's attention: windows, and all patches in the full layers. */
   static double visionAttention(int patches) {
     return 4 * WIDTH * patches * ((VISION_LAYERS - FULL_LAYERS) * WINDOW + FULL_LAYERS * patches);

@@ -164,19 +164,21 @@ final class TextRows {
     JsonNode answer = model.child().ask("page");
     int tokens = answer.get("tokens").asInt();
     double hidden = model.ready().get("hidden").asDouble();
-    double matrices = Cost.visionMatrices(PATCHES, hidden) + model.cost().matrices() * tokens;
+    double down = Cost.visionDown(PATCHES);
+    double matrices = Cost.visionMatrices(PATCHES, hidden) - down + model.cost().matrices() * tokens;
     double attention = Cost.visionAttention(PATCHES) + model.cost().attention(tokens);
+    double operations = matrices + down + attention;
     Samples seconds = new Samples();
     double limit;
     do {
       answer = model.child().ask("page");
       seconds.add(answer.get("seconds").asDouble());
-      limit = matrices / bench.peak(type) + attention / bench.peak("bf16");
+      limit = matrices / bench.peak(type) + (down + attention) / bench.peak("bf16");
     } while (seconds.size() < bench.settings.runsOf(seconds.median()));
-    ObjectNode details = details(model, answer).put("tera_operations", (matrices + attention) / 1e12).put("tokens", tokens);
+    ObjectNode details = details(model, answer).put("tera_operations", operations / 1e12).put("tokens", tokens);
     seconds.putInto(details, "seconds");
     return new Outcome(limit / seconds.median(),
-        "%.1f s a page; limit %.1f s, %.2f T operations".formatted(seconds.median(), limit, (matrices + attention) / 1e12), details);
+        "%.1f s a page; limit %.1f s, %.2f T operations".formatted(seconds.median(), limit, operations / 1e12), details);
   }
 
   private static Outcome mixed(Bench bench, String type) {
