@@ -124,8 +124,11 @@ class ResumeTest {
 
   /** A job, ended, that got so many signals on its way, or after its end when the machine was busy elsewhere. */
   private static Process interrupted(int signals) throws Exception {
-    Process process = start(arguments("corpus.jsonl", "stopped.jsonl", new String[] {"--overwrite", "--sync", "0.02",
-        "--threads", "1"}));
+    // Where the tests were started in the background, SIGINT is ignored, and a child would go on ignoring it.
+    List<String> command = new ArrayList<>(List.of("env", "--default-signal=INT"));
+    command.addAll(CommandLineTest.command(arguments("corpus.jsonl", "stopped.jsonl", new String[] {"--overwrite", "--sync",
+        "0.02", "--threads", "1"})));
+    Process process = new ProcessBuilder(command).start();
     Path progress = folder.resolve("stopped.jsonl.progress");
     while (process.isAlive() && !hasPoint(progress)) Thread.sleep(1);
     for (int i = 0; i < signals; i++) new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
