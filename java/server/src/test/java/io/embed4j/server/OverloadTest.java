@@ -42,6 +42,7 @@ class OverloadTest {
   /** Requests of one client's side at a time; far more than the server holds,
       so that it bounds the load and not they. */
   private static final int OUTSTANDING = 600;
+  private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(5);
 
   /** Promises 60,000 x 60,000 pixels. */
   private static final String BOMB = Base64.getEncoder().encodeToString(HostileTest.png(60_000, 60_000));
@@ -69,14 +70,14 @@ class OverloadTest {
       double rate = 2 * capacity(server);
       for (int attempt = 0; attempt < 8; attempt++) { // until it is twice the capacity: about half are refused
         clear();
-        overload(server, Math.clamp(seconds / 6, 1, 5), rate);
+        rate = overload(server, Math.clamp(seconds / 6, 1, 5), rate);
         if (refused.get() > 0.45 * asked.get()) break;
         rate *= 1.4;
       }
       clear();
       List<Long> resident = new ArrayList<>(List.of(residentBytes() >> 20));
       for (int part = 0; part < 4; part++) {
-        overload(server, Math.max(1, seconds / 4), rate);
+        rate = overload(server, Math.max(1, seconds / 4), rate);
         resident.add(residentBytes() >> 20);
       }
       long end = System.nanoTime();
@@ -134,16 +135,21 @@ class OverloadTest {
     return accepted.get() / 2.0;
   }
 
-  /** Requests at a steady rate, whether those before are answered or not. */
-  private void overload(RunningServer server, long seconds, double rate) throws Exception {
+  /**
+   * Requests at a steady rate, whether those before are answered or not; faster from then on when the server, which gets
+   * faster in its first minutes, answers more than half of them. Returns the last rate.
+   */
+  private double overload(RunningServer server, long seconds, double first) throws Exception {
+    double rate = first;
     long start = System.nanoTime();
-    long count = (long) (rate * seconds);
+    long due = start;
+    long looked = start;
+    int before = accepted.get();
     Semaphore room = new Semaphore(OUTSTANDING);
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       List<Future<?>> requests = new ArrayList<>();
-      for (long i = 0; i < count && wrong.size() < 10; i++) {
+      for (long i = 0; due - start < TimeUnit.SECONDS.toNanos(seconds) && wrong.size() < 10; i++) {
         Random random = new Random(31 * i + seconds);
-        long due = start + (long) (1e9 * i / rate);
         while (System.nanoTime() < due) Thread.sleep(1);
         room.acquire();
         requests.add(threads.submit(() -> {
@@ -156,9 +162,17 @@ class OverloadTest {
           }
         }));
         if (requests.size() == 10_000) for (Future<?> request : drained(requests)) request.get();
+        due += (long) (1e9 / rate);
+        long now = System.nanoTime();
+        if (now - looked >= LOOK_NANOS) {
+          rate = Math.max(rate, 2.1 * (accepted.get() - before) * 1e9 / (now - looked)); // one in twenty is hostile
+          looked = now;
+          before = accepted.get();
+        }
       }
       for (Future<?> request : requests) request.get();
     }
+    return rate;
   }
 
   private static List<Future<?>> drained(List<Future<?>> requests) {
