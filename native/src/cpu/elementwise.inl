@@ -53,12 +53,12 @@ void quantize_row(const float* x, int n, const QuantRow& out) noexcept {
     const float amax = lanes[0];
     const float finite = lane_sum(zeros);
     const float inverse = amax > 1e-30f ? 127.0f / amax : 0.0f;
-    int32_t values[kQuantBlock];
-    for (int i = 0; i < kQuantBlock; ++i) values[i] = static_cast<int32_t>((x[i] * inverse + kRound) - kRound);
+    int8_t values[kQuantBlock];  // of no meaning where the scale is NaN
+    for (int i = 0; i < kQuantBlock; ++i) values[i] = static_cast<int8_t>(static_cast<int32_t>((x[i] * inverse + kRound) - kRound));
+    __builtin_memcpy(out.q + b * kQuantBlock, values, sizeof values);
     int32_t first = 0, second = 0;
     for (int i = 0; i < 16; ++i) first += values[i];
     for (int i = 16; i < kQuantBlock; ++i) second += values[i];
-    for (int i = 0; i < kQuantBlock; ++i) out.q[b * kQuantBlock + i] = static_cast<int8_t>(values[i]);
     out.scale[b] = (amax > 1e-30f ? amax / 127.0f : 0.0f) + finite;
     out.sum[b] = out.scale[b] * static_cast<float>(first + second);
     out.offset[b] = -128 * (first + second);

@@ -52,7 +52,7 @@ TEST(sessions_take_turns_and_agree) {
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 3; ++t)
-    threads.emplace_back([&] {
+    threads.emplace_back([&, t] {
       e4j_session* session = nullptr;
       if (e4j_session_open(m.model, &session, nullptr) != E4J_OK) ++wrong;
       for (int i = 0; i < 20; ++i) {
