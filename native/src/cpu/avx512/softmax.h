@@ -21,15 +21,16 @@ inline __m512 exp_512(__m512 x) noexcept {
   return _mm512_scalef_ps(p, n);
 }
 
+// The first `left` lanes, all of them from 16 on, none below 1.
+inline __mmask16 first_lanes(int left) noexcept {
+  return left >= 16 ? static_cast<__mmask16>(0xFFFF) : static_cast<__mmask16>((1u << (left > 0 ? left : 0)) - 1);
+}
+
 float softmax_block_512(float* scores, int n, int valid, float softmax_scale, float* max, float* sum) noexcept {
-  constexpr int kLanes = 16;
-  const auto mask = [&](int i) noexcept {
-    return valid - i >= kLanes ? static_cast<__mmask16>(0xFFFF) : static_cast<__mmask16>((1u << (valid > i ? valid - i : 0)) - 1);
-  };
   const __m512 lowest = _mm512_set1_ps(-__builtin_inff());
   __m512 largest_here = lowest;
-  for (int i = 0; i < valid; i += kLanes)
-    largest_here = _mm512_max_ps(largest_here, _mm512_mask_loadu_ps(lowest, mask(i), scores + i));
+  for (int i = 0; i < valid; i += 16)
+    largest_here = _mm512_max_ps(largest_here, _mm512_mask_loadu_ps(lowest, first_lanes(valid - i), scores + i));
   const float before = *max, block_max = largest(largest_here) * softmax_scale, now = block_max > before ? block_max : before;
   if (valid <= 0) {
     for (int i = 0; i < n; ++i) scores[i] = 0.0f;
@@ -37,12 +38,11 @@ float softmax_block_512(float* scores, int n, int valid, float softmax_scale, fl
   }
   const __m512 scale = _mm512_set1_ps(softmax_scale), shift = _mm512_set1_ps(now);
   __m512 total = _mm512_setzero_ps();
-  for (int i = 0; i < n; i += kLanes) {  // n is a multiple of the lanes but in tests
-    const __mmask16 here = mask(i);
-    const __mmask16 kept = n - i >= kLanes ? static_cast<__mmask16>(0xFFFF) : static_cast<__mmask16>((1u << (n - i)) - 1);
+  for (int i = 0; i < n; i += 16) {  // n is a multiple of the lanes but in tests
+    const __mmask16 here = first_lanes(valid - i);
     const __m512 x = _mm512_maskz_loadu_ps(here, scores + i);
     const __m512 e = _mm512_maskz_mov_ps(here, exp_512(_mm512_fmsub_ps(x, scale, shift)));
-    _mm512_mask_storeu_ps(scores + i, kept, e);
+    _mm512_mask_storeu_ps(scores + i, first_lanes(n - i), e);
     total = _mm512_add_ps(total, e);
   }
   // Nothing was summed before the first block: its maximum is -inf and the factor 0.
