@@ -29,7 +29,7 @@ final class OutputOptions {
   private ParquetVectors parquetVectors;
 
   @Option(names = "--parquet-row-group", paramLabel = "MIB", defaultValue = "32",
-      description = "Size of a row group, which is also kept in memory; default: ${DEFAULT-VALUE}.")
+      description = "Size of a row group; default: ${DEFAULT-VALUE}.")
   private int rowGroupMib;
 
   @Option(names = "--resume", description = "Go on where a job that was killed or stopped has got to; begin when there is none.")

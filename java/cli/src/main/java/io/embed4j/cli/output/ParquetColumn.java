@@ -4,10 +4,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.embed4j.cli.input.Column;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.zip.CRC32;
+import java.util.zip.CheckedOutputStream;
 import org.apache.parquet.format.ColumnChunk;
 import org.apache.parquet.format.ColumnMetaData;
 import org.apache.parquet.format.CompressionCodec;
@@ -20,7 +22,8 @@ import org.apache.parquet.format.Util;
 
 /**
  * The values of one column of a row group, as pages: PLAIN, uncompressed (vectors do not compress), a page about a mebibyte,
- * rows never cut.
+ * rows never cut. The pages are kept until the group ends, but those of one column, the vectors: they go into the file at
+ * once, so that they lie before all others of their group.
  */
 final class ParquetColumn {
   private static final int PAGE_BYTES = 1 << 20;
@@ -29,14 +32,16 @@ final class ParquetColumn {
   private final Type type;
   private final int lists;
   private final boolean optional;
-  private final ByteArrayOutputStream chunk = new ByteArrayOutputStream();
+  private final PartFile file;
+  private final ByteArrayOutputStream kept; // pages; null: they go into the file at once
   private final ByteArrayOutputStream values = new ByteArrayOutputStream();
   private final Levels repetition = new Levels();
   private final Levels definition = new Levels();
   private int bits; // of booleans that fill no byte yet
   private int bitCount;
   private int pageValues;
-  private long chunkValues;
+  private long chunkValues; // in whole pages
+  private long chunkBegin; // in the file, of pages that are not kept
 
   /**
    * An empty column.
@@ -44,17 +49,41 @@ final class ParquetColumn {
    * @param path of names in the schema
    * @param lists how many the values lie in, one inside the other; none is empty
    * @param optional the value of a row may be missing; of a list it may not
+   * @param keep pages until the row group ends
    */
-  ParquetColumn(List<String> path, Type type, int lists, boolean optional) {
+  ParquetColumn(List<String> path, Type type, int lists, boolean optional, PartFile file, boolean keep) {
     this.path = path;
     this.type = type;
     this.lists = lists;
     this.optional = optional;
+    this.file = file;
+    this.kept = keep ? new ByteArrayOutputStream() : null;
   }
 
-  /** Bytes that it holds. */
+  /** Bytes of the row group so far. */
   long size() {
-    return chunk.size() + values.size();
+    return pageBytes() + values.size();
+  }
+
+  private long pageBytes() {
+    if (kept != null) return kept.size();
+    return chunkValues == 0 ? 0 : file.length() - chunkBegin;
+  }
+
+  /** Whether no page is begun. */
+  boolean betweenPages() {
+    return pageValues == 0;
+  }
+
+  /** Where the pages that are in the file begin. */
+  long begin() {
+    return chunkBegin;
+  }
+
+  /** Goes on behind pages of so many values, which are in the file from there to its end. */
+  void resume(long begin, long count) {
+    chunkBegin = begin;
+    chunkValues = count;
   }
 
   /** Adds a row without a value. */
@@ -131,36 +160,44 @@ final class ParquetColumn {
   private void endPage() {
     if (pageValues == 0) return;
     if (bitCount > 0) endBits();
-    ByteArrayOutputStream page = new ByteArrayOutputStream();
-    if (lists > 0) repetition.writeTo(page);
-    if (lists > 0 || optional) definition.writeTo(page);
-    page.writeBytes(values.toByteArray());
-    values.reset();
-    CRC32 crc = new CRC32();
-    crc.update(page.toByteArray());
-    PageHeader header = new PageHeader(PageType.DATA_PAGE, page.size(), page.size());
-    header.setCrc((int) crc.getValue());
+    if (kept == null && chunkValues == 0) chunkBegin = file.length();
+    ByteArrayOutputStream levels = new ByteArrayOutputStream();
+    if (lists > 0) repetition.writeTo(levels);
+    if (lists > 0 || optional) definition.writeTo(levels);
+    int bytes = Math.addExact(levels.size(), values.size());
+    PageHeader header = new PageHeader(PageType.DATA_PAGE, bytes, bytes);
     header.setData_page_header(new DataPageHeader(pageValues, Encoding.PLAIN, Encoding.RLE, Encoding.RLE));
     try {
-      Util.writePageHeader(header, chunk);
+      CheckedOutputStream sum = new CheckedOutputStream(OutputStream.nullOutputStream(), new CRC32());
+      levels.writeTo(sum);
+      values.writeTo(sum);
+      header.setCrc((int) sum.getChecksum().getValue());
+      OutputStream pages = kept == null ? file : kept;
+      Util.writePageHeader(header, pages);
+      levels.writeTo(pages);
+      values.writeTo(pages);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    chunk.writeBytes(page.toByteArray());
+    values.reset();
     chunkValues += pageValues;
     pageValues = 0;
   }
 
-  /** Writes all pages at the end of a file, says where they are, and begins anew. */
-  ColumnChunk writeTo(PartFile file) {
+  /** Puts the pages that are not there yet at the end of the file, says where they are, and begins anew. */
+  ColumnChunk end() throws IOException {
     endPage();
-    long offset = file.length();
-    file.write(chunk.toByteArray(), 0, chunk.size());
+    long bytes = pageBytes();
+    long begin = chunkBegin;
+    if (kept != null) {
+      begin = file.length();
+      kept.writeTo(file);
+      kept.reset();
+    }
     ColumnMetaData data = new ColumnMetaData(type, List.of(Encoding.PLAIN, Encoding.RLE), path, CompressionCodec.UNCOMPRESSED,
-        chunkValues, chunk.size(), chunk.size(), offset);
+        chunkValues, bytes, bytes, begin);
     ColumnChunk described = new ColumnChunk(0);
     described.setMeta_data(data);
-    chunk.reset();
     chunkValues = 0;
     return described;
   }

@@ -24,9 +24,10 @@ import org.apache.parquet.format.Util;
 
 /**
  * Results as a Parquet file: id, page, the carried columns, image_tokens, for multi-vectors grid_rows, grid_columns and
- * first_image_row, for int8 scale(s), and embedding(s). It grows by row groups. The rows of the group to come are also in a
- * file of their own, so that no more work is lost than since the last sync, and what the footer will say of the groups is in
- * another. Why no library writes it: none goes on with a file that was begun. The footer's structures are Apache Parquet's.
+ * first_image_row, for int8 scale(s), and embedding(s). It grows by pages of vectors, behind which the other columns follow
+ * when a row group ends. Until then the rows are also in a file of their own, with the values only of vectors that fill no
+ * page yet, so that no more work is lost than since the last sync; what the footer will say of the groups is in another. Why
+ * no library writes it: none goes on with a file that was begun. The footer's structures are Apache Parquet's.
  */
 final class ParquetOutput implements Output {
   private static final byte[] MAGIC = "PAR1".getBytes(StandardCharsets.US_ASCII);
@@ -37,14 +38,16 @@ final class ParquetOutput implements Output {
   private final PartFile file;
   private final PartFile pending;
   private final PartFile groups;
-  private final ParquetSchema schema = new ParquetSchema();
+  private final ParquetSchema schema;
   private final ParquetColumn id;
   private final ParquetColumn page;
   private final List<ParquetColumn> carried = new ArrayList<>();
   private final List<ParquetColumn> image = new ArrayList<>();
   private final ParquetColumn scales;
   private final ParquetColumn vectors;
+  private final List<Row> unlogged = new ArrayList<>(); // rows of the group that pending lacks
   private int groupRows;
+  private int pagedRows; // those of the group whose vectors are in whole pages
   private boolean pendingWritten;
 
   /**
@@ -78,6 +81,8 @@ final class ParquetOutput implements Output {
     this.shape = table.shape;
     this.fixed = table.fixed;
     this.groupBytes = table.groupBytes;
+    file = PartFile.open(Shape.part(table.path), state == null ? 0 : state.get("bytes").longValue());
+    schema = new ParquetSchema(file);
     boolean multi = shape.multiVector();
     int lists = multi ? 1 : 0;
     id = schema.value("id", shape.id());
@@ -90,12 +95,24 @@ final class ParquetOutput implements Output {
     vectors = fixed ? schema.fixed(name, shape.type().bytes(shape.dimensions()), lists)
         : schema.elements(name, shape.type(), lists + 1);
 
-    file = PartFile.open(Shape.part(table.path), state == null ? 0 : state.get("bytes").longValue());
     pending = PartFile.open(table.beside(".rows"), state == null ? 0 : state.get("pending").longValue());
     groups = PartFile.open(table.beside(".groups"), state == null ? 0 : state.get("groups").longValue());
     if (file.length() == 0) file.write(MAGIC);
+    if (state != null) replay(state.get("paged").intValue(), state.get("page").longValue());
+  }
+
+  /** Takes the group to come from pending; so many rows' vectors are in pages of the file, which begin there. */
+  private void replay(int paged, long begin) throws IOException {
     DataInputStream rows = new DataInputStream(new ByteArrayInputStream(pending.read(Math.toIntExact(pending.length()))));
-    while (rows.available() > 0) add(Row.readFrom(rows));
+    long count = 0;
+    while (rows.available() > 0) {
+      Row row = Row.readFrom(rows);
+      addColumns(row);
+      if (groupRows > paged) addVectors(row.vectors());
+      else count += count(row.vectors().rows());
+    }
+    pagedRows = paged;
+    vectors.resume(begin, count);
   }
 
   @Override
@@ -105,11 +122,22 @@ final class ParquetOutput implements Output {
       pendingWritten = false;
     }
     Row row = Row.of(origin, embedding, shape.type());
-    row.writeTo(new DataOutputStream(pending));
-    add(row);
+    addColumns(row);
+    addVectors(row.vectors());
+    unlogged.add(row);
+    if (vectors.betweenPages()) {
+      pagedRows = groupRows;
+      log(false);
+    }
   }
 
-  private void add(Row row) {
+  private void log(boolean values) throws IOException {
+    DataOutputStream out = new DataOutputStream(pending);
+    for (Row row : unlogged) row.writeTo(out, values);
+    unlogged.clear();
+  }
+
+  private void addColumns(Row row) {
     id.add(row.origin().id(), shape.id());
     if (row.origin().page() == 0) page.addNull();
     else page.add(encoded(row.origin().page()));
@@ -118,21 +146,24 @@ final class ParquetOutput implements Output {
       if (row.image().isEmpty()) image.get(i).addNull();
       else image.get(i).add(encoded(row.image().get(i)));
     }
-    Vectors values = row.vectors();
     if (scales != null) {
       ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-      for (float scale : values.scales()) Plain.writeInt(bytes, Float.floatToRawIntBits(scale));
-      add(scales, bytes.toByteArray(), values.rows(), 1);
-    }
-    if (fixed) {
-      add(vectors, values.values(), values.rows(), 1);
-    } else {
-      byte[] elements = elements(values.values());
-      int count = shape.type() == VectorType.BINARY ? shape.type().bytes(shape.dimensions()) : shape.dimensions();
-      if (shape.multiVector()) vectors.add(elements, values.rows(), count);
-      else vectors.add(elements, 1, count);
+      for (float scale : row.vectors().scales()) Plain.writeInt(bytes, Float.floatToRawIntBits(scale));
+      add(scales, bytes.toByteArray(), row.vectors().rows(), 1);
     }
     groupRows++;
+  }
+
+  private void addVectors(Vectors values) {
+    if (fixed) add(vectors, values.values(), values.rows(), 1);
+    else if (shape.multiVector()) vectors.add(elements(values.values()), values.rows(), count(1));
+    else vectors.add(elements(values.values()), 1, count(1));
+  }
+
+  /** Values of Parquet that so many vectors are. */
+  private int count(int rows) {
+    if (fixed) return rows;
+    return Math.multiplyExact(rows, shape.type() == VectorType.BINARY ? shape.type().bytes(shape.dimensions()) : shape.dimensions());
   }
 
   /** One value a row, or a list of one a vector. */
@@ -161,20 +192,24 @@ final class ParquetOutput implements Output {
   @Override
   public ObjectNode sync() throws IOException {
     if (due()) endGroup();
+    else log(true);
     for (PartFile part : List.of(file, pending, groups)) part.sync();
     return Json.MAPPER.createObjectNode().put("bytes", file.length()).put("groups", groups.length())
-        .put("pending", pendingWritten ? 0 : pending.length());
+        .put("pending", pendingWritten ? 0 : pending.length()).put("paged", pagedRows).put("page", vectors.begin());
   }
 
   private void endGroup() throws IOException {
-    long begin = file.length();
+    ColumnChunk vectorChunk = vectors.end();
+    long begin = vectors.begin();
     List<ColumnChunk> chunks = new ArrayList<>();
-    for (ParquetColumn column : schema.columns()) chunks.add(column.writeTo(file));
+    for (ParquetColumn column : schema.columns()) chunks.add(column == vectors ? vectorChunk : column.end());
     RowGroup group = new RowGroup(chunks, file.length() - begin, groupRows);
     group.setFile_offset(begin);
     group.setTotal_compressed_size(file.length() - begin);
     Util.writeFileMetaData(footer(List.of(group)), groups);
+    unlogged.clear();
     groupRows = 0;
+    pagedRows = 0;
     pendingWritten = true;
   }
 

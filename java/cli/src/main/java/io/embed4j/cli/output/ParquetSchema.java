@@ -18,7 +18,11 @@ final class ParquetSchema {
   private final List<SchemaElement> elements = new ArrayList<>(List.of(new SchemaElement("schema")));
   private final List<ParquetColumn> columns = new ArrayList<>();
 
-  ParquetSchema() {
+  private final PartFile file;
+
+  /** An empty schema of a file. */
+  ParquetSchema(PartFile file) {
+    this.file = file;
     elements.getFirst().setNum_children(0);
   }
 
@@ -42,27 +46,27 @@ final class ParquetSchema {
       case TEXT -> leaf(Type.BYTE_ARRAY).setConverted_type(ConvertedType.UTF8).setLogicalType(LogicalType.STRING(new StringType()));
       case BYTES -> leaf(Type.BYTE_ARRAY);
     };
-    return column(name, element, 0, true);
+    return column(name, element, 0, true, true);
   }
 
   /** Adds a float32, or lists of them. */
   ParquetColumn floats(String name, int lists) {
-    return column(name, leaf(Type.FLOAT), lists, false);
+    return column(name, leaf(Type.FLOAT), lists, false, true);
   }
 
-  /** Adds values that are so many bytes each, or lists of them. */
+  /** Adds vectors that are so many bytes each, or lists of them; their pages go into the file at once. */
   ParquetColumn fixed(String name, int bytes, int lists) {
-    return column(name, leaf(Type.FIXED_LEN_BYTE_ARRAY).setType_length(bytes), lists, false);
+    return column(name, leaf(Type.FIXED_LEN_BYTE_ARRAY).setType_length(bytes), lists, false, false);
   }
 
-  /** Adds lists of values as they are stored in vectors. */
+  /** Adds lists of values as they are stored in vectors; their pages go into the file at once. */
   ParquetColumn elements(String name, VectorType type, int lists) {
     return column(name, switch (type) {
       case FLOAT32 -> leaf(Type.FLOAT);
       case FLOAT16 -> leaf(Type.FIXED_LEN_BYTE_ARRAY).setType_length(2).setLogicalType(LogicalType.FLOAT16(new Float16Type()));
       case INT8 -> integer(true, ConvertedType.INT_8);
       case BINARY -> integer(false, ConvertedType.UINT_8);
-    }, lists, false);
+    }, lists, false, false);
   }
 
   private static SchemaElement integer(boolean signed, ConvertedType converted) {
@@ -74,7 +78,7 @@ final class ParquetSchema {
     return new SchemaElement().setType(type);
   }
 
-  private ParquetColumn column(String name, SchemaElement leaf, int lists, boolean optional) {
+  private ParquetColumn column(String name, SchemaElement leaf, int lists, boolean optional, boolean keep) {
     elements.getFirst().setNum_children(elements.getFirst().getNum_children() + 1);
     List<String> path = new ArrayList<>(List.of(name));
     for (int i = 0; i < lists; i++) {
@@ -86,7 +90,7 @@ final class ParquetSchema {
     }
     elements.add(leaf.setName(path.getLast())
         .setRepetition_type(optional ? FieldRepetitionType.OPTIONAL : FieldRepetitionType.REQUIRED));
-    ParquetColumn column = new ParquetColumn(List.copyOf(path), leaf.getType(), lists, optional);
+    ParquetColumn column = new ParquetColumn(List.copyOf(path), leaf.getType(), lists, optional, file, keep);
     columns.add(column);
     return column;
   }

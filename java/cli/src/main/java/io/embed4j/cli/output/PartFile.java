@@ -20,7 +20,7 @@ import java.nio.file.StandardOpenOption;
 public final class PartFile extends OutputStream {
   private final Path path;
   private final FileChannel channel;
-  private final ByteBuffer buffer = ByteBuffer.allocate(1 << 18);
+  private final ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 18);
   private long length;
 
   private PartFile(Path path, FileChannel channel, long length) {

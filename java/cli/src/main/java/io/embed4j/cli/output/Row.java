@@ -30,26 +30,27 @@ record Row(Origin origin, List<Integer> image, Vectors vectors) {
     return new Row(origin, image, type.of(embedding));
   }
 
-  void writeTo(DataOutputStream out) throws IOException {
-    ArrayNode values = Json.MAPPER.createArrayNode().add(origin.id());
-    origin.carried().forEach(values::add);
-    byte[] json = Json.MAPPER.writeValueAsBytes(values);
+  /** Writes it, without the values of its vectors when these are kept elsewhere. */
+  void writeTo(DataOutputStream out, boolean values) throws IOException {
+    ArrayNode columns = Json.MAPPER.createArrayNode().add(origin.id());
+    origin.carried().forEach(columns::add);
+    byte[] json = Json.MAPPER.writeValueAsBytes(columns);
     out.writeInt(json.length);
     out.write(json);
     out.writeInt(origin.page());
     out.writeInt(image.size());
     for (int value : image) out.writeInt(value);
     out.writeInt(vectors.rows());
-    out.writeInt(vectors.values().length);
-    out.write(vectors.values());
+    out.writeInt(values ? vectors.values().length : 0);
+    if (values) out.write(vectors.values());
     out.writeInt(vectors.scales().length);
     for (float scale : vectors.scales()) out.writeFloat(scale);
   }
 
   static Row readFrom(DataInputStream in) throws IOException {
-    JsonNode values = Json.MAPPER.readTree(in.readNBytes(in.readInt()));
+    JsonNode columns = Json.MAPPER.readTree(in.readNBytes(in.readInt()));
     List<JsonNode> carried = new ArrayList<>();
-    for (int i = 1; i < values.size(); i++) carried.add(values.get(i));
+    for (int i = 1; i < columns.size(); i++) carried.add(columns.get(i));
     int page = in.readInt();
     List<Integer> image = new ArrayList<>();
     for (int left = in.readInt(); left > 0; left--) image.add(in.readInt());
@@ -57,6 +58,6 @@ record Row(Origin origin, List<Integer> image, Vectors vectors) {
     byte[] bytes = in.readNBytes(in.readInt());
     float[] scales = new float[in.readInt()];
     for (int i = 0; i < scales.length; i++) scales[i] = in.readFloat();
-    return new Row(new Origin(values.get(0), page, carried), image, new Vectors(rows, bytes, scales));
+    return new Row(new Origin(columns.get(0), page, carried), image, new Vectors(rows, bytes, scales));
   }
 }
