@@ -11,6 +11,9 @@ namespace {
 // K values of one pass over a tile: a panel's share stays in the first-level cache while the rows go by.
 constexpr int kFloatPass = 512;
 
+// Rows of a slice of the low-rank products, which have few columns to share out.
+constexpr int kShrinkRows = 64;
+
 constexpr size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
 size_t element_bytes(DType type) noexcept { return type == DType::F32 ? 4 : 2; }
@@ -180,29 +183,28 @@ void Activation::put(const Kernels& kernels, int row, int col, int count, const 
 
 void shrink(const Kernels& kernels, ThreadPool& pool, std::span<TileScratch* const> scratch, Activation& x, int first,
             std::span<const CpuLinear* const> linears, std::span<const AdapterSegment> segments, std::span<Shrunk> out) {
-  const int row_blocks = (x.rows + kTileRows - 1) / kTileRows;
+  const int row_blocks = (x.rows + kShrinkRows - 1) / kShrinkRows, count = static_cast<int>(linears.size());
+  int panels = 0;
   for (size_t i = 0; i < linears.size(); ++i) {
     if (linears[i]->adapters.empty()) continue;
+    panels = std::max(panels, linears[i]->max_rank / kPanelRows);
     Forms forms;
     for (const auto& adapter : linears[i]->adapters) forms.add(adapter.b.type);
     out[i].value.shape(x.rows, linears[i]->max_rank, forms);
   }
-  pool.parallel_for(row_blocks * static_cast<int>(linears.size()), [&](int task, int thread) {
-    const size_t i = static_cast<size_t>(task) % linears.size();
+  pool.parallel_for(row_blocks * count * panels, [&](int task, int thread) {
+    const int panel = task % panels, row = task / panels / count * kShrinkRows, rows = std::min(kShrinkRows, x.rows - row);
+    const size_t i = static_cast<size_t>(task / panels % count);
     const CpuLinear& linear = *linears[i];
-    if (linear.adapters.empty()) return;
-    const int row = task / static_cast<int>(linears.size()) * kTileRows, rows = std::min(kTileRows, x.rows - row);
     TileScratch& s = *scratch[static_cast<size_t>(thread)];
     each_segment(segments, first, row, rows, [&](int begin, int end, int index) {
+      if (linear.adapters.empty() || panel >= linear.adapters[static_cast<size_t>(index)].a.panels) return;
       const CpuLinear::Adapter& adapter = linear.adapters[static_cast<size_t>(index)];
-      for (int panel = 0; panel < adapter.a.panels; panel += kMaxPanels) {
-        const int panels = std::min(kMaxPanels, adapter.a.panels - panel), cols = panels * kPanelRows;
-        product(kernels, adapter.a, x, begin, end - begin, panel, panels, false, {}, s.panels, s.c[0]);
-        for (int r = begin; r < end; ++r) {
-          float* c = s.c[0] + static_cast<size_t>(r - begin) * kTileCols;
-          kernels.scale(c, cols, adapter.scale);
-          out[i].value.put(kernels, r, panel * kPanelRows, cols, c);
-        }
+      product(kernels, adapter.a, x, begin, end - begin, panel, 1, false, {}, s.panels, s.c[0]);
+      for (int r = begin; r < end; ++r) {
+        float* c = s.c[0] + static_cast<size_t>(r - begin) * kTileCols;
+        kernels.scale(c, kPanelRows, adapter.scale);
+        out[i].value.put(kernels, r, panel * kPanelRows, kPanelRows, c);
       }
     });
   });
