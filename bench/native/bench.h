@@ -85,6 +85,8 @@ enum class Unit { F32, BF16, Int8 };
 Rate peak(Unit unit);
 // The most bytes per second that all processors read together from memory.
 Rate read_rate();
+// Seconds that all processors together need to write once to every page of so much memory that was just allocated.
+double new_memory_seconds(size_t bytes);
 
 // products.cpp: y = W x of the CPU backend, activations and result in float32. type: bf16, q8_0, q4_k, ...
 void bench_gemm(const std::string& type, int m, int n, int k);

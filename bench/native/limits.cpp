@@ -179,4 +179,12 @@ Rate read_rate() {
   return {"64-byte loads, 1 to 8 streams a thread", best};
 }
 
+double new_memory_seconds(size_t bytes) {
+  Buffer memory(bytes);
+  const size_t part = bytes / static_cast<size_t>(usable_processors());
+  return on_all_threads([&](int t) {
+    for (size_t at = 0; at < part; at += 4096) memory.data()[static_cast<size_t>(t) * part + at] = std::byte{1};
+  });
+}
+
 }  // namespace e4j::bench

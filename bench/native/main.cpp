@@ -13,7 +13,7 @@ using namespace e4j;
 using namespace e4j::bench;
 
 constexpr const char* kUsage =
-    "peak f32|bf16|int8 | read | gemm TYPE M N K | attention HEADS KEY_VALUE_HEADS HEAD_DIM causal|full SEQUENCES LENGTH";
+    "peak f32|bf16|int8 | read | new-memory BYTES | gemm TYPE M N K | attention HEADS KEY_VALUE_HEADS HEAD_DIM causal|full SEQUENCES LENGTH";
 
 void put_rate(const char* what, const Rate& rate) {
   Reply().put("bench", what).put("instruction", rate.instruction).put("threads", usable_processors())
@@ -30,6 +30,11 @@ void run(const std::string& line) {
     if (in && (word == "int8" || unit != Unit::Int8)) return put_rate(("peak " + word).c_str(), peak(unit));
   } else if (command == "read") {
     return put_rate("read", read_rate());
+  } else if (command == "new-memory") {
+    double bytes;
+    if (in >> bytes && bytes >= 1 && bytes <= 1e12) {
+      return Reply().put("bench", command).put("bytes", bytes).put("seconds", new_memory_seconds(static_cast<size_t>(bytes))).print();
+    }
   } else if (command == "gemm") {
     int m, n, k;
     if (in >> word >> m >> n >> k) return bench_gemm(word, m, n, k);

@@ -3,6 +3,7 @@ package io.embed4j.ffm;
 import io.embed4j.EmbeddingException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -55,7 +56,7 @@ public final class GgufValue {
   /** A string. */
   public String string() {
     require(type == STRING, "a string");
-    return utf8(0, bytes.byteSize());
+    return new String(bytes.toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8);
   }
 
   /** Any integer type that fits. */
@@ -100,11 +101,13 @@ public final class GgufValue {
   /** An array of strings. */
   public String[] strings() {
     require(type == ARRAY && elementType == STRING, "an array of strings");
+    require(bytes.byteSize() <= Integer.MAX_VALUE - 8, "an array that fits Java");
     String[] values = new String[length()];
-    long at = 0;
-    for (int i = 0; i < values.length; i++) {
-      long length = bytes.get(LONG, at);
-      values[i] = utf8(at + 8, length);
+    byte[] copy = bytes.toArray(ValueLayout.JAVA_BYTE); // at once: a vocabulary has hundreds of thousands of them
+    ByteBuffer lengths = ByteBuffer.wrap(copy).order(ByteOrder.LITTLE_ENDIAN);
+    for (int i = 0, at = 0; i < values.length; i++) {
+      int length = Math.toIntExact(lengths.getLong(at));
+      values[i] = new String(copy, at + 8, length, StandardCharsets.UTF_8);
       at += 8 + length;
     }
     return values;
@@ -113,10 +116,6 @@ public final class GgufValue {
   private int length() {
     require(count <= Integer.MAX_VALUE - 8, "an array that fits Java");
     return (int) count;
-  }
-
-  private String utf8(long offset, long length) {
-    return new String(bytes.asSlice(offset, length).toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8);
   }
 
   private static boolean isInteger(int type) {

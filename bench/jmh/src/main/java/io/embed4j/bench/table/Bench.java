@@ -131,6 +131,11 @@ final class Bench implements AutoCloseable {
     return most("read");
   }
 
+  /** Seconds in which all processors together write once to every page of so much new memory. */
+  double newMemorySeconds(long bytes) {
+    return ask("new-memory " + bytes).get("seconds").asDouble();
+  }
+
   private double most(String question) {
     return rates.merge(question, ask(question).get("per_second").asDouble(), Math::max);
   }

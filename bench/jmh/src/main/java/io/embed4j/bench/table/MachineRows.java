@@ -12,7 +12,7 @@ import java.util.Map;
 
 /** Memory, opening, what Java adds, and the kernels alone. */
 final class MachineRows {
-  private static final int OPENINGS = 3;
+  private static final int OPENINGS = 5;
   private static final int QUERIES = 30;
 
   private MachineRows() {}
@@ -44,15 +44,19 @@ final class MachineRows {
   private static Outcome open(Bench bench) {
     Path text = bench.directory("bf16").resolve("text.gguf");
     Samples seconds = new Samples();
+    Samples memory = new Samples();
     for (int i = 0; i < OPENINGS; i++) {
       bench.closeModel();
       Bench.readAll(text);
+      memory.add(bench.newMemorySeconds(text.toFile().length()));
       seconds.add(bench.model(text, Map.of(), List.of(), "-").ready().get("open_seconds").asDouble());
     }
     bench.closeModel();
     ObjectNode details = Child.JSON.createObjectNode();
     seconds.putInto(details, "seconds");
-    return new Outcome(seconds.median(), "a fresh JVM each time", details);
+    memory.putInto(details, "new_memory_seconds");
+    return new Outcome(seconds.median(), "a fresh JVM each time; writing once to as much new memory takes %.2f s".formatted(
+        memory.median()), details);
   }
 
   private static Outcome java(Bench bench, String figure, double unit) {
