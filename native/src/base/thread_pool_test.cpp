@@ -56,19 +56,27 @@ TEST(a_background_turn_pauses_for_others_and_loses_nothing) {
   constexpr int kSlices = 400;
   for (int threads : {1, 2, 3}) {
     ThreadPool pool(threads);
-    std::atomic<int> owner{-1}, inside{0}, mixed{0}, late{0}, begun{0};
+    std::atomic<int> inside[4] = {};  // slices of each caller that run just now
+    std::atomic<int> mixed{0}, late{0}, begun{0}, arrived{0};
     std::vector<std::vector<std::atomic<int>>> hits;
     for (int c = 0; c < 4; ++c) hits.emplace_back(kSlices);
     std::atomic<int> done_in_background{0};
     const auto call = [&](int caller, bool background) {
+      if (!background) ++arrived;
       ThreadPool::Turn turn(pool, nullptr, background);
       if (!background && done_in_background.load() == 2 * kSlices) ++late;
       pool.parallel_for(kSlices, [&](int i, int) {
-        if (inside.fetch_add(1) == 0) owner = caller;
-        else if (owner.load() != caller) ++mixed;
+        ++inside[caller];  // first, so that of two callers inside at once the later one sees the earlier
+        for (int other = 0; other < 4; ++other)
+          if (other != caller && inside[other].load() != 0) ++mixed;
         hits[static_cast<size_t>(caller)][static_cast<size_t>(i)]++;
-        if (background) ++begun, std::this_thread::sleep_for(std::chrono::microseconds(500)), ++done_in_background;
-        inside.fetch_sub(1);
+        if (background) {
+          ++begun;
+          while (i >= 10 && arrived.load() < 2) std::this_thread::yield();  // however slowly threads start here
+          std::this_thread::sleep_for(std::chrono::microseconds(500));
+          ++done_in_background;
+        }
+        --inside[caller];
       });
     };
     std::vector<std::thread> callers;
