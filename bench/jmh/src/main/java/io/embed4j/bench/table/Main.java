@@ -20,6 +20,8 @@ final class Main implements Runnable {
   /** Behind the commit when native or Java sources differ from it. */
   static final String CHANGES = "+changes";
 
+  private static final List<String> ALL_TYPES = List.of("bf16", "q8_0", "q4_k_m");
+
   @Option(names = "--home", required = true, hidden = true)
   private Path home;
 
@@ -70,7 +72,7 @@ final class Main implements Runnable {
   public void run() {
     Settings settings = new Settings(home, models.toAbsolutePath(), types, lengths, runs, home.resolve("native/target/cmake"),
         new Settings.Peers(llamaBench, nodeModules, home.resolve("bench/peers")));
-    List<Row> all = rows();
+    List<Row> all = rowsOf(types);
     if (list) {
       all.forEach(row -> System.out.printf("%-40s %s%n", row.id(), row.title()));
       return;
@@ -96,20 +98,21 @@ final class Main implements Runnable {
           settings.say(row.id() + " failed: " + e.getMessage());
           bench.closeModel();
         }
-        write(results, all, directory);
+        write(results, directory);
       }
     }
-    if (table) write(results, all, directory);
+    if (table) write(results, directory);
     settings.say("written to " + directory);
     if (!failed.isEmpty()) throw new IllegalStateException("rows that failed: " + failed);
   }
 
-  private static void write(Results results, List<Row> all, Path directory) {
+  /** The table holds earlier runs' rows too, whichever types were chosen now. */
+  private void write(Results results, Path directory) {
     Plots.write(results.rows(), directory);
-    results.writeTable(all.stream().map(Row::id).toList(), thisMachine());
+    results.writeTable(rowsOf(ALL_TYPES).stream().map(Row::id).toList(), thisMachine());
   }
 
-  private List<Row> rows() {
+  private List<Row> rowsOf(List<String> types) {
     List<Row> rows = new ArrayList<>(TextRows.of(types));
     rows.addAll(MachineRows.of(types));
     rows.addAll(KernelRows.of());

@@ -8,8 +8,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * What was measured on a machine: results.json, and table.md made from it. A row measured again replaces its earlier figures;
@@ -76,13 +78,15 @@ final class Results {
     }
   }
 
-  /** Writes table.md, the rows in this order. */
+  /** Writes table.md: the rows in this order, then those it does not name, such as texts of another length. */
   void writeTable(List<String> order, String machine) {
     List<String> lines = new ArrayList<>(List.of("# " + directory.getFileName(), "", machine, "",
         "Ratios within one run, medians; [bench/README.md](../../README.md) says what each row means. *pass*: the better of gate and "
             + "goal that was reached.", "",
         "| row | what | value | gate | goal | pass | made of | commit |", "|---|---|---|---|---|---|---|---|"));
-    for (String id : order) {
+    Set<String> ids = new LinkedHashSet<>(order);
+    rows.fieldNames().forEachRemaining(ids::add);
+    for (String id : ids) {
       JsonNode row = rows.get(id);
       if (row == null) continue;
       lines.add("| " + String.join(" | ", id, row.get("title").asText(), row.has("value") ? number(row, "value") : "-",
