@@ -1,5 +1,5 @@
 // What a kernel says to the hardware: one list of functions, once as PTX and once as an emulation on the CPU, so that the very
-// same kernel source runs under nvcc on a GPU and under any C++ compiler in a test.
+// same kernel source runs under nvcc on a GPU and under any C++ compiler in a test. What only sm_90a has is in warpgroup.h.
 //
 //   block_index(), block_layer()               of the block in its launch, along x and y
 //   thread()                                   the thread's number in its block; warp() and lane() follow
