@@ -4,23 +4,17 @@
 #pragma once
 #include "cuda/flash_attention/mask.h"
 #include "cuda/flash_attention/softmax.h"
-#include "cuda/flash_attention/swizzle.h"
+#include "cuda/flash_attention/tile_rows.h"
 
 namespace e4j::cuda {
 
-// The call with what follows from it, so that the kernel holds neither in registers.
-struct AttentionArguments : FlashAttention {
-  int group;         // query heads of a key/value head
-  float log2_scale;  // softmax_scale * log2 e
-};
-inline AttentionArguments attention_arguments(const FlashAttention& call) {
-  return {call, call.num_heads / call.num_kv_heads, call.softmax_scale * 1.4426950408889634f};
-}
-
 template <class T>
-class AttentionTileLoop {
+class AttentionTileLoop : TileRows<T> {
+  using TileRows<T>::base_, TileRows<T>::call_, TileRows<T>::first_row, TileRows<T>::kWarpRows, TileRows<T>::row_at, TileRows<T>::rows,
+      TileRows<T>::tile;
+
  public:
-  E4J_DEVICE AttentionTileLoop(const AttentionArguments& call) : call_(call), base_(shared_memory()) {}
+  E4J_DEVICE AttentionTileLoop(const AttentionArguments& call) : TileRows<T>(call) {}
 
   E4J_DEVICE void run() {
     const int end = key_blocks<T>(tile().length, call_.group, tile().m_block);
@@ -50,19 +44,10 @@ class AttentionTileLoop {
       multiply_values(scores, out);
     }
     softmax.finish(out);
-    store(out);
+    TileRows<T>::store(out);
   }
 
  private:
-  static constexpr int kWarpRows = T::kBlockM / T::kWarps;
-
-  E4J_DEVICE int rows() const { return tile().length * call_.group; }  // of the sequence and key/value head
-  // Element of q or out where row r of the sequence begins.
-  E4J_DEVICE int64_t row_at(int r, int64_t stride) const {
-    const int token = r / call_.group;
-    return (tile().first_row + token) * stride + (tile().kv_head * call_.group + (r - token * call_.group)) * T::kHeadDim;
-  }
-
   E4J_DEVICE void copy_queries() {
     E4J_UNROLL
     for (int i = 0; i < T::kBlockM * T::kChunks / T::kThreads; ++i) {
@@ -151,46 +136,6 @@ class AttentionTileLoop {
       }
     }
   }
-
-  E4J_DEVICE void store(const float (&out)[T::kTilesM][T::kTilesD][4]) {
-    call_.out_f32 != nullptr ? store_f32(out) : store_bf16(out);
-  }
-  E4J_DEVICE void store_f32(const float (&out)[T::kTilesM][T::kTilesD][4]) {
-    E4J_UNROLL
-    for (int r = 0; r < 2 * T::kTilesM; ++r) {
-      const int row = first_row() + warp() * kWarpRows + r / 2 * 16 + r % 2 * 8 + lane() / 4;
-      if (row >= rows()) continue;
-      float* to = call_.out_f32 + row_at(row, call_.out_stride) + lane() % 4 * 2;
-      E4J_UNROLL
-      for (int d = 0; d < T::kTilesD; ++d) *reinterpret_cast<Floats2*>(to + d * 8) = {{out[r / 2][d][r % 2 * 2], out[r / 2][d][r % 2 * 2 + 1]}};
-    }
-  }
-  // Through the warp's own rows of q, which nobody needs any more, so that 16 bytes are stored at once.
-  E4J_DEVICE void store_bf16(const float (&out)[T::kTilesM][T::kTilesD][4]) {
-    sync_warp();
-    E4J_UNROLL
-    for (int r = 0; r < 2 * T::kTilesM; ++r) {
-      const int row = warp() * kWarpRows + r / 2 * 16 + r % 2 * 8 + lane() / 4;
-      E4J_UNROLL
-      for (int d = 0; d < T::kTilesD; ++d)
-        store_shared_4(base_ + swizzled<T::kHeadDim>(row, d) + static_cast<uint32_t>(lane() % 4 * 4),
-                       pack_bf16(out[r / 2][d][r % 2 * 2], out[r / 2][d][r % 2 * 2 + 1]));
-    }
-    sync_warp();
-    E4J_UNROLL
-    for (int i = 0; i < kWarpRows * T::kChunks / kWarpSize; ++i) {
-      const int index = lane() + i * kWarpSize, row = warp() * kWarpRows + index / T::kChunks, chunk = index % T::kChunks;
-      const Words4 words = load_shared_16(base_ + swizzled<T::kHeadDim>(row, chunk));
-      if (first_row() + row < rows())
-        *reinterpret_cast<Words4*>(call_.out_bf16 + row_at(first_row() + row, call_.out_stride) + chunk * 8) = words;
-    }
-  }
-
-  const AttentionArguments& call_;
-  // Read where it is needed: it is in the nearest cache, and registers are what is short.
-  E4J_DEVICE const AttentionTile& tile() const { return call_.tiles[block_index()]; }
-  E4J_DEVICE int first_row() const { return tile().m_block * T::kBlockM; }
-  const uint32_t base_;
 };
 
 template <class Traits>

@@ -31,51 +31,48 @@ struct OnlineSoftmax {
     }
   }
 
-  // scores -> 2^((score - max) * scale), the maximum now including these; out and sum are brought to the new maximum.
-  E4J_DEVICE void add(float (&scores)[Traits::kTilesM][Traits::kTilesN][4], float (&out)[Traits::kTilesM][Traits::kTilesD][4], float scale) {
+  // Row r: scores -> 2^((score - max) * scale), the maximum now including these; the sum is brought to the new maximum. Gives what
+  // brings out to it.
+  E4J_DEVICE float add_row(int r, float (&scores)[Traits::kTilesM][Traits::kTilesN][4], float scale) {
+    const int m = r / 2, half = r % 2 * 2;
+    float highest = max[r];
     E4J_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      const int m = r / 2, half = r % 2 * 2;
-      float highest = max[r];
+    for (int n = 0; n < Traits::kTilesN; ++n) {
+      highest = maximum(highest, maximum(scores[m][n][half], scores[m][n][half + 1]));
+    }
+    highest = row_max(highest);
+    // A row that has seen no key yet: 0 keeps -inf - -inf away.
+    const float reference = highest == kNone ? 0.0f : highest * scale;
+    const float factor = exp2(max[r] * scale - reference);
+    max[r] = highest;
+    float total = sum[r] * factor;
+    E4J_UNROLL
+    for (int n = 0; n < Traits::kTilesN; ++n) {
       E4J_UNROLL
-      for (int n = 0; n < Traits::kTilesN; ++n) {
-        highest = maximum(highest, maximum(scores[m][n][half], scores[m][n][half + 1]));
-      }
-      highest = row_max(highest);
-      // A row that has seen no key yet: 0 keeps -inf - -inf away.
-      const float reference = highest == kNone ? 0.0f : highest * scale;
-      const float factor = exp2(max[r] * scale - reference);
-      max[r] = highest;
-      float total = sum[r] * factor;
-      E4J_UNROLL
-      for (int n = 0; n < Traits::kTilesN; ++n) {
-        E4J_UNROLL
-        for (int i = half; i < half + 2; ++i) {
-          scores[m][n][i] = exp2(scores[m][n][i] * scale - reference);
-          total += scores[m][n][i];
-        }
-      }
-      sum[r] = total;
-      E4J_UNROLL
-      for (int d = 0; d < Traits::kTilesD; ++d) {
-        out[m][d][half] *= factor;
-        out[m][d][half + 1] *= factor;
+      for (int i = half; i < half + 2; ++i) {
+        scores[m][n][i] = exp2(scores[m][n][i] * scale - reference);
+        total += scores[m][n][i];
       }
     }
+    sum[r] = total;
+    return factor;
+  }
+  E4J_DEVICE static void scale_row(int r, float (&out)[Traits::kTilesM][Traits::kTilesD][4], float factor) {
+    E4J_UNROLL
+    for (int d = 0; d < Traits::kTilesD; ++d) {
+      out[r / 2][d][r % 2 * 2] *= factor;
+      out[r / 2][d][r % 2 * 2 + 1] *= factor;
+    }
+  }
+  E4J_DEVICE void add(float (&scores)[Traits::kTilesM][Traits::kTilesN][4], float (&out)[Traits::kTilesM][Traits::kTilesD][4], float scale) {
+    E4J_UNROLL
+    for (int r = 0; r < kRows; ++r) scale_row(r, out, add_row(r, scores, scale));
   }
 
   // out -> out / sum
   E4J_DEVICE void finish(float (&out)[Traits::kTilesM][Traits::kTilesD][4]) {
     E4J_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      const int m = r / 2, half = r % 2 * 2;
-      const float factor = 1.0f / row_sum(sum[r]);
-      E4J_UNROLL
-      for (int d = 0; d < Traits::kTilesD; ++d) {
-        out[m][d][half] *= factor;
-        out[m][d][half + 1] *= factor;
-      }
-    }
+    for (int r = 0; r < kRows; ++r) scale_row(r, out, 1.0f / row_sum(sum[r]));
   }
 };
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "cuda/flash_attention/flash_attention.h"
+#include "cuda/flash_attention/swizzle.h"
 #include "cuda/thread_block/host_device.h"
 
 namespace e4j::cuda {
@@ -19,6 +20,7 @@ struct AttentionTraits {
   static constexpr int kBlockN = 64;        // keys of a block
   static constexpr int kWarps = 4;
   static constexpr int kThreads = kWarps * kWarpSize;
+  static constexpr int kFirstWarp = 0;  // that has rows
 
   static constexpr int kTilesM = kBlockM / kWarps / 16;  // of a warp, each 16 rows
   static constexpr int kTilesN = kBlockN / 8;            // of the scores
@@ -30,6 +32,8 @@ struct AttentionTraits {
   static constexpr uint32_t kKeysAt = kBlockM * kRowBytes;
   static constexpr uint32_t kValuesAt = kKeysAt + kBlockN * kRowBytes;
   static constexpr uint32_t kSharedBytes = kValuesAt + kBlockN * kRowBytes;
+
+  static E4J_HOST_DEVICE uint32_t place(int row, int chunk) { return swizzled<kHeadDim>(row, chunk); }
 
   static_assert(kHeadDim % 16 == 0 && kBlockM % (16 * kWarps) == 0);
   static_assert(kBlockM * kChunks % kThreads == 0 && kBlockN * kChunks % kThreads == 0, "every thread copies as many chunks");
