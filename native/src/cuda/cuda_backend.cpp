@@ -14,6 +14,18 @@ namespace {
 
 const CudaLinear& cuda_linear(const Linear* linear) { return static_cast<const CudaLinear&>(*linear); }
 
+// What EMBED4J_CUDA_ATTENTION says: mma, which every GPU has and is used where nothing is said, or wgmma (flash_attention/wgmma_kernel.h).
+bool wgmma_wanted(const DeviceInfo& info, int index) {
+  const char* value = std::getenv("EMBED4J_CUDA_ATTENTION");
+  const std::string word = value != nullptr ? value : "";
+  if (!word.empty() && word != "mma" && word != "wgmma")
+    fail(E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_ATTENTION is \"%s\", expected mma or wgmma", value);
+  if (word == "wgmma" && !has_wgmma(info))
+    fail(E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_ATTENTION is \"wgmma\", which needs compute capability 9.0, but cuda:%d (%s) has %d.%d", index, info.name,
+         info.major, info.minor);
+  return word == "wgmma";
+}
+
 class CudaTable final : public Table {
  public:
   CudaTable(const Device& device, size_t table_bytes) : rows(device, table_bytes) { bytes = table_bytes; }
@@ -87,6 +99,7 @@ class CudaBackend final : public Backend {
     if (fp8_ && info.major * 10 + info.minor < 89)
       fail(E4J_DEVICE_UNAVAILABLE, "cuda:%d (%s) has compute capability %d.%d; fp8 needs 8.9 or newer", device_.index(), info.name, info.major,
            info.minor);
+    wgmma_ = wgmma_wanted(info, device_.index());
     scale_rows_ = info.major == 9 && info.minor == 0 && cublas_.version() >= kRowScalesVersion;
     loader_.emplace(device_, scale_rows_);
   }
@@ -97,7 +110,8 @@ class CudaBackend final : public Backend {
     return "cuda:" + std::to_string(device_.index()) + " " + info.name + " (compute capability " + std::to_string(info.major) + "." +
            std::to_string(info.minor) + ", " + bytes_text(info.total_bytes) + "), CUDA " + cuda_version_text(device_.runtime_version()) +
            ", cuBLASLt " + std::to_string(v / 10000) + "." + std::to_string(v % 10000 / 100) + "." + std::to_string(v % 100) + ", " +
-           weight_form_text(form_) + (form_ != WeightForm::kFp8 ? "" : scale_rows_ ? ", scaled by rows" : ", scaled as a whole");
+           weight_form_text(form_) + (form_ != WeightForm::kFp8 ? "" : scale_rows_ ? ", scaled by rows" : ", scaled as a whole") +
+           (wgmma_ ? ", attention by wgmma" : "");
   }
 
   void plan(const ModelSize& size) override {
@@ -159,7 +173,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Sequences> sequences(Workspace& w, std::span<const int32_t> cu_seqlens, const AttentionShape& shape) override {
     const AttentionPlan plan = plan_attention(cu_seqlens, shape.num_heads, shape.num_key_value_heads, shape.head_dim, shape.causal);
     auto s = std::make_unique<CudaSequences>();
-    s->kernel = plan.kernel;
+    s->kernel = wgmma_ && plan.kernel == AttentionKernel::kCausal128 ? AttentionKernel::kCausal128Wgmma : plan.kernel;
     s->tiles = cuda(w).upload(std::span<const AttentionTile>(plan.tiles));
     s->tile_count = static_cast<int>(plan.tiles.size());
     return s;
@@ -355,7 +369,7 @@ class CudaBackend final : public Backend {
   Device device_;
   CublasLt cublas_;
   WeightForm form_ = WeightForm::kExpanded;
-  bool fp8_, scale_rows_ = false;
+  bool fp8_, scale_rows_ = false, wgmma_ = false;
   std::optional<WeightLoader> loader_;
 };
 

@@ -282,7 +282,7 @@ TEST(gated_mlps_agree_also_where_nothing_is_a_multiple_of_anything) {
     }
 }
 
-TEST(attention_layers_agree) {
+static void attention_layers_agree(Backends& backends) {
   struct Shape {
     int heads, kv_heads, head_dim;
     bool causal;
@@ -302,7 +302,7 @@ TEST(attention_layers_agree) {
       for (int i = 0; i < count; ++i) positions.push_back((i + 7 * a) % 100);
     for (int j = 0; j < s.head_dim / 2; ++j) axis.push_back(j % 3), inv_freq.push_back(static_cast<float>(std::pow(1e4, -2.0 * j / s.head_dim)));
     const std::vector<AdapterSegment> segments = {{0, count / 2, 1}, {count / 2, count, 0}};
-    backends().compare((std::to_string(s.head_dim) + " " + std::to_string(count)).c_str(), kTolerance, [&](Backend& backend, Workspace& ws) {
+    backends.compare((std::to_string(s.head_dim) + " " + std::to_string(count)).c_str(), kTolerance, [&](Backend& backend, Workspace& ws) {
       Memories m;
       const auto turn = backend.begin(ws);
       const LinearSource sources[] = {q.source, k.source, v.source};
@@ -319,6 +319,8 @@ TEST(attention_layers_agree) {
     });
   }
 }
+
+TEST(attention_layers_agree) { attention_layers_agree(backends()); }
 
 TEST(the_vision_tower_gives_the_reference_rows_within_bf16) {
   const double error = test::tiny_vision::worst_error(*backends().cuda);
@@ -346,4 +348,25 @@ TEST(a_model_agrees_with_the_cpu) {
     for (int i = 0; i < 2; ++i) CHECK(cosine(&on_cpu.pooled_out[static_cast<size_t>(i * test::kHidden)], &on_cuda.pooled_out[static_cast<size_t>(i * test::kHidden)], test::kHidden) > 0.9995);
     for (int i = 0; i < 3; ++i) CHECK(cosine(&on_cpu.multi_out[static_cast<size_t>(i * test::kDim)], &on_cuda.multi_out[static_cast<size_t>(i * test::kDim)], test::kDim) > 0.999);
   }
+}
+
+// Last, so that a kernel that no GPU has run takes no other test with it.
+TEST(attention_layers_agree_on_the_kernel_that_the_environment_names) {
+  const bool hopper = backends().cuda->description().find("compute capability 9.0") != std::string::npos;
+  CHECK(backends().cuda->description().find("wgmma") == std::string::npos);
+  {
+    Variable wgmma("EMBED4J_CUDA_ATTENTION", "wgmma");
+    if (hopper) {
+      Backends chosen;
+      CHECK(chosen.cuda->description().find(", attention by wgmma") != std::string::npos);
+      attention_layers_agree(chosen);
+      Variable ampere("EMULATED_CAPABILITY", "80");
+      if (chosen.cuda->description().find("emulated") != std::string::npos)
+        CHECK_THROWS(Backends{}, E4J_INVALID_ARGUMENT, "needs compute capability 9.0, but cuda:0 (emulated GPU) has 8.0");
+    } else {
+      CHECK_THROWS(Backends{}, E4J_INVALID_ARGUMENT, "needs compute capability 9.0");
+    }
+  }
+  Variable other("EMBED4J_CUDA_ATTENTION", "flash");
+  CHECK_THROWS(Backends{}, E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_ATTENTION is \"flash\", expected mma or wgmma");
 }

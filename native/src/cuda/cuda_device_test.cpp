@@ -193,11 +193,13 @@ TEST(small_products_from_stored_weights) {
 
 namespace {
 
-void attention_agrees(const std::vector<std::vector<int32_t>>& batches) {
+void attention_agrees(const std::vector<std::vector<int32_t>>& batches, bool wgmma = false) {
   Random random(5);
   for (const auto& [heads, kv_heads, dim, causal] : {std::tuple(16, 2, 128, true), std::tuple(2, 1, 128, true), std::tuple(3, 3, 80, false)})
     for (const std::vector<int32_t>& cu : batches) {
-      const AttentionPlan plan = plan_attention(cu, heads, kv_heads, dim, causal);
+      AttentionPlan plan = plan_attention(cu, heads, kv_heads, dim, causal);
+      if (wgmma && plan.kernel != AttentionKernel::kCausal128) continue;
+      if (wgmma) plan.kernel = AttentionKernel::kCausal128Wgmma;
       const Twin<AttentionTile> tiles(plan.tiles);
       const int64_t row = (heads + 2 * kv_heads) * dim, rows = cu.back();
       const auto qkv = bf16s(random, static_cast<size_t>(rows * row));
@@ -217,3 +219,9 @@ void attention_agrees(const std::vector<std::vector<int32_t>>& batches) {
 TEST(small_attention) { attention_agrees({{0, 1}, {0, 64, 65, 129}, {0, 17, 17, 18, 90}}); }
 
 TEST(attention_over_long_sequences) { attention_agrees({{0, 400, 401, 900}, {0, 64, 128, 192, 256, 320}}); }
+
+// The kernel that only EMBED4J_CUDA_ATTENTION=wgmma chooses. Last, so that it takes no other test with it.
+TEST(wgmma_attention) {
+  if (!has_wgmma(device().info())) return;
+  attention_agrees({{0, 1}, {0, 64, 65, 129}, {0, 17, 17, 18, 90}, {0, 400, 401, 900}, {0, 64, 128, 192, 256, 320}}, true);
+}

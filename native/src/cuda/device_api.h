@@ -13,7 +13,7 @@
 namespace e4j::cuda {
 
 // Raised with every change of this file or of the structs it names.
-inline constexpr uint32_t kDeviceApiVersion = 2;
+inline constexpr uint32_t kDeviceApiVersion = 3;
 
 using Stream = struct CUstream_st*;    // cudaStream_t
 using Graph = struct CUgraphExec_st*;  // cudaGraphExec_t
@@ -23,6 +23,8 @@ struct DeviceInfo {
   int major, minor;  // compute capability
   uint64_t total_bytes;
 };
+// Whether AttentionKernel::kCausal128Wgmma runs there.
+inline bool has_wgmma(const DeviceInfo& info) noexcept { return info.major == 9 && info.minor == 0; }
 
 // dst [rows][dst_stride], dst_cols of it written: columns from cols on get zeros.
 struct NormRows {

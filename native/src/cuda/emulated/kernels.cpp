@@ -128,8 +128,8 @@ int normalize_rows(const FloatRows& c) noexcept {
 
 // Every block of a sequence and key/value head together, by its first tile.
 static void attend(const FlashAttention& c, const AttentionTile& tile) {
-  const int dim = c.kernel == AttentionKernel::kCausal128 ? 128 : 80, group = c.num_heads / c.num_kv_heads;
-  const bool causal = c.kernel == AttentionKernel::kCausal128;
+  const bool causal = c.kernel == AttentionKernel::kCausal128 || c.kernel == AttentionKernel::kCausal128Wgmma;
+  const int dim = causal ? 128 : 80, group = c.num_heads / c.num_kv_heads;
   std::vector<double> p(static_cast<size_t>(tile.length)), sum(static_cast<size_t>(dim));
   for (int head = tile.kv_head * group; head < (tile.kv_head + 1) * group; ++head)
     for (int token = 0; token < tile.length; ++token) {

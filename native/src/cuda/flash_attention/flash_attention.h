@@ -1,5 +1,6 @@
 // Softmax attention over packed sequences of different lengths: FlashAttention-2's algorithm (Dao, arXiv 2307.08691) on
-// mma.sync tensor cores, for sm_80 and later. What the host calls; the kernel is in kernel.h.
+// mma.sync tensor cores, for sm_80 and later. What the host calls; the kernel is in kernel.h, that of sm_90a's warpgroups in
+// wgmma_kernel.h.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -29,6 +30,7 @@ enum class AttentionKernel : int32_t {
   kCausal128,  // head size 128, causal: the text decoder
   kFull80,     // head size 80, every token sees its whole sequence: the vision tower's full layers
   kWindow80,   // the same where no sequence is longer than 64: its windows
+  kCausal128Wgmma,  // kCausal128 on the warpgroups of compute capability 9.0, where that is asked for: the same tiles
 };
 
 struct AttentionPlan {

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "cuda/flash_attention/kernel.h"
+#include "cuda/flash_attention/wgmma_kernel.h"
 #include "guarded.h"
 #include "random.h"
 #include "test.h"
@@ -82,19 +83,27 @@ uint64_t run_tiles(const FlashAttention& call) {
   for (unsigned tile = 0; tile < static_cast<unsigned>(call.tile_count); ++tile) block.run(tile, [&] { attention_tile<Traits>(arguments); });
   return block.matrix_products();
 }
+uint64_t run_wgmma_tiles(const FlashAttention& call) {
+  const AttentionArguments arguments = attention_arguments(call);
+  WarpgroupBlock block(WgmmaCausal128::kThreads, WgmmaCausal128::kSharedBytes);
+  for (unsigned tile = 0; tile < static_cast<unsigned>(call.tile_count); ++tile) block.run(tile, [&] { wgmma_attention_tile<WgmmaCausal128>(arguments); });
+  return block.matrix_products();
+}
 
-// The operands end before a page that may not be touched. Also gives the number of mma instructions.
-std::vector<float> run(const Problem& p, bool bf16_over_q, AttentionKernel* kernel = nullptr, uint64_t* products = nullptr) {
+// The operands end before a page that may not be touched. Also gives the number of mma or wgmma instructions.
+std::vector<float> run(const Problem& p, bool bf16_over_q, AttentionKernel* kernel = nullptr, uint64_t* products = nullptr, bool wgmma = false) {
   AttentionPlan plan = plan_attention(p.cu_seqlens, p.heads, p.kv_heads, p.head_dim, p.causal);
+  if (wgmma) plan.kernel = AttentionKernel::kCausal128Wgmma;
   plan.tiles.push_back({0, 0, 0, 0});  // padding
   const Guarded<uint16_t> q(p.q), k(p.k), v(p.v);
   const Guarded<float> out(std::vector<float>(p.q.size(), NAN));
   const FlashAttention call{plan.kernel, plan.tiles.data(), static_cast<int>(plan.tiles.size()), p.heads, p.kv_heads, scale_of(p),
                             q.data(), k.data(), v.data(), p.q_cols(), p.kv_cols(), p.kv_cols(),
                             bf16_over_q ? q.data() : nullptr, bf16_over_q ? nullptr : out.data(), p.q_cols()};
-  const uint64_t done = plan.kernel == AttentionKernel::kCausal128 ? run_tiles<Causal128>(call)
-                        : plan.kernel == AttentionKernel::kFull80  ? run_tiles<Full80>(call)
-                                                                   : run_tiles<Window80>(call);
+  const uint64_t done = wgmma                                        ? run_wgmma_tiles(call)
+                        : plan.kernel == AttentionKernel::kCausal128 ? run_tiles<Causal128>(call)
+                        : plan.kernel == AttentionKernel::kFull80    ? run_tiles<Full80>(call)
+                                                                     : run_tiles<Window80>(call);
   if (kernel != nullptr) *kernel = plan.kernel;
   if (products != nullptr) *products = done;
   std::vector<float> result(p.q.size());
@@ -119,6 +128,7 @@ TEST(the_emulated_kernels_match_the_definition_of_attention) {
       {problem(6, 2, 128, true, {0, 40, 170}, 2), AttentionKernel::kCausal128},  // a group that does not divide a tile
       {problem(2, 1, 128, true, {0, 129, 200}, 3), AttentionKernel::kCausal128},
       {problem(1, 1, 128, true, {0, 200}, 4), AttentionKernel::kCausal128},      // a tile over two masked blocks
+      {problem(1, 1, 128, true, {0, 850}, 8), AttentionKernel::kCausal128},      // seven blocks: twice around the wgmma kernel's ring
       {problem(2, 2, 80, false, {0, 64, 84, 88, 152, 153}, 5), AttentionKernel::kWindow80},
       {problem(2, 2, 80, false, {0, 64, 193, 260, 388}, 6), AttentionKernel::kFull80},
       {problem(4, 2, 80, false, {0, 64, 70}, 7), AttentionKernel::kFull80},      // heads that share keys
@@ -127,18 +137,21 @@ TEST(the_emulated_kernels_match_the_definition_of_attention) {
     const std::vector<double> exact = plain(p, false), rounded = plain(p, true);
     double rounding = 0;
     for (size_t i = 0; i < exact.size(); ++i) rounding = std::max(rounding, std::fabs(exact[i] - rounded[i]));
-    AttentionKernel kernel;
-    const std::vector<float> out = run(p, false, &kernel);
-    CHECK(kernel == expected_kernel);
-    if (const double e = worst(out, exact); !(e < 2 * rounding + 1e-5))
-      test::failed(__FILE__, __LINE__, "error " + std::to_string(e) + " against " + std::to_string(rounding));
-    // The same numbers, rounded, where the result replaces the queries.
-    const std::vector<float> over_q = run(p, true);
-    for (size_t i = 0; i < out.size(); ++i)
-      if (over_q[i] != bf16_to_f32(f32_to_bf16(out[i]))) {
-        test::failed(__FILE__, __LINE__, "element " + std::to_string(i) + " over q");
-        break;
-      }
+    for (const bool wgmma : {false, true}) {
+      if (wgmma && expected_kernel != AttentionKernel::kCausal128) continue;
+      AttentionKernel kernel;
+      const std::vector<float> out = run(p, false, &kernel, nullptr, wgmma);
+      CHECK(kernel == (wgmma ? AttentionKernel::kCausal128Wgmma : expected_kernel));
+      if (const double e = worst(out, exact); !(e < 2 * rounding + 1e-5))
+        test::failed(__FILE__, __LINE__, "error " + std::to_string(e) + " against " + std::to_string(rounding));
+      // The same numbers, rounded, where the result replaces the queries.
+      const std::vector<float> over_q = run(p, true, nullptr, nullptr, wgmma);
+      for (size_t i = 0; i < out.size(); ++i)
+        if (over_q[i] != bf16_to_f32(f32_to_bf16(out[i]))) {
+          test::failed(__FILE__, __LINE__, "element " + std::to_string(i) + " over q");
+          break;
+        }
+    }
   }
 }
 
@@ -190,6 +203,9 @@ TEST(blocks_and_masks_are_those_of_the_definition) {
       for (int key = block * 64; key < block * 64 + 64; ++key) hidden |= key > begin / group;
       CHECK_EQ(needs_mask<Causal128>(block, length, group, m_block), hidden);
     }
+    const int last = key_blocks<WgmmaCausal128>(length, group, m_block) - 1;
+    CHECK(last * 128 <= (end - 1) / group && (end - 1) / group < last * 128 + 128);
+    for (int block = 0; block < last; ++block) CHECK(!needs_mask<WgmmaCausal128>(block, length, group, m_block));
     CHECK_EQ(key_blocks<Full80>(length, 1, 0), (length + 63) / 64);
     for (int block = 0; block < (length + 63) / 64; ++block) CHECK_EQ(needs_mask<Full80>(block, length, 1, 0), (block + 1) * 64 > length);
     CHECK(visible<Full80>(length - 1, 0, 1, length) && !visible<Full80>(length, 0, 1, length));
@@ -230,22 +246,36 @@ TEST(work_that_is_not_needed_is_not_done) {
   CHECK_EQ(products, uint64_t{4 * (5 * 8 + 4 * 10)});
 }
 
+TEST(the_wgmma_kernel_does_no_work_that_is_not_needed) {
+  // Two warpgroups x (8 steps of the head + 8 of 128 keys) a block; causal sequences of 256 tokens visit 1 + 2 of their 2 x 2 blocks
+  // of 128 tokens, each eight tiles.
+  uint64_t products = 0;
+  run(problem(8, 1, 128, true, {0, 16}, 21), false, nullptr, &products, true);
+  CHECK_EQ(products, uint64_t{2 * 16});
+  run(problem(8, 1, 128, true, {0, 256}, 22), false, nullptr, &products, true);
+  CHECK_EQ(products, uint64_t{8 * (1 + 2) * 2 * 16});
+}
+
 TEST(a_sequence_does_not_depend_on_its_batch) {
   const Problem together = problem(16, 2, 128, true, {0, 70, 77, 200}, 31);
-  const std::vector<float> expected = run(together, false);
-  for (size_t s = 0; s + 1 < together.cu_seqlens.size(); ++s) {
-    const int begin = together.cu_seqlens[s], end = together.cu_seqlens[s + 1];
-    const auto part = [&](const auto& v, int cols) { return std::vector(v.begin() + begin * cols, v.begin() + end * cols); };
-    const Problem alone{16, 2, 128, true, {0, end - begin}, part(together.q, together.q_cols()), part(together.k, together.kv_cols()), part(together.v, together.kv_cols())};
-    CHECK(run(alone, false) == part(expected, together.q_cols()));
+  for (const bool wgmma : {false, true}) {
+    const std::vector<float> expected = run(together, false, nullptr, nullptr, wgmma);
+    for (size_t s = 0; s + 1 < together.cu_seqlens.size(); ++s) {
+      const int begin = together.cu_seqlens[s], end = together.cu_seqlens[s + 1];
+      const auto part = [&](const auto& v, int cols) { return std::vector(v.begin() + begin * cols, v.begin() + end * cols); };
+      const Problem alone{16, 2, 128, true, {0, end - begin}, part(together.q, together.q_cols()), part(together.k, together.kv_cols()), part(together.v, together.kv_cols())};
+      CHECK(run(alone, false, nullptr, nullptr, wgmma) == part(expected, together.q_cols()));
+    }
   }
 }
 
 TEST(values_that_are_not_finite_stay_in_their_sequence) {
   Problem p = problem(2, 1, 128, true, {0, 40, 80}, 41);
   p.k[static_cast<size_t>(50 * p.kv_cols() + 3)] = 0x7fc0;  // a NaN in key 50
-  const std::vector<float> out = run(p, false);
-  for (int t = 0; t < 80; ++t) CHECK_EQ(std::isnan(out[static_cast<size_t>(t * p.q_cols())]), t >= 50);
+  for (const bool wgmma : {false, true}) {
+    const std::vector<float> out = run(p, false, nullptr, nullptr, wgmma);
+    for (int t = 0; t < 80; ++t) CHECK_EQ(std::isnan(out[static_cast<size_t>(t * p.q_cols())]), t >= 50);
+  }
 }
 
 TEST(what_no_kernel_has_is_refused) {
