@@ -1,8 +1,10 @@
-// Causal attention of the decoder's shape alone, on the device's own kernel: TFLOP/s, as PyTorch's flash backend is counted.
-//   cuda_attention_bench SEQUENCES LENGTH
+// Causal attention of the decoder's shape alone, on the kernel in use or the one of warpgroups: TFLOP/s, as PyTorch's flash backend is
+// counted.
+//   cuda_attention_bench SEQUENCES LENGTH [wgmma]
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include "cuda/cuda_memory.h"
@@ -11,7 +13,8 @@ using namespace e4j;
 using namespace e4j::cuda;
 
 int main(int argc, char** argv) try {
-  if (argc != 3) return std::fprintf(stderr, "usage: cuda_attention_bench SEQUENCES LENGTH\n"), 2;
+  const bool wgmma = argc == 4 && std::strcmp(argv[3], "wgmma") == 0;
+  if (argc != 3 && !wgmma) return std::fprintf(stderr, "usage: cuda_attention_bench SEQUENCES LENGTH [wgmma]\n"), 2;
   const int sequences = std::atoi(argv[1]), length = std::atoi(argv[2]), heads = 16, kv_heads = 2, dim = 128;
   const Device device("", 0);
   const DeviceApi& api = device.api();
@@ -27,7 +30,8 @@ int main(int argc, char** argv) try {
   device.check(api.copy(qkv.data(), host.data(), host.size() * 2, nullptr), "copy");
   device.check(api.copy(list.data(), tiles.data(), tiles.size() * sizeof tiles[0], nullptr), "copy");
   const uint16_t* q = qkv.as<uint16_t>();
-  const FlashAttention call{plan.kernel, list.as<AttentionTile>(), static_cast<int>(tiles.size()), heads, kv_heads, 0.08838835f, q, q + heads * dim, q + (heads + kv_heads) * dim,
+  const AttentionKernel kernel = wgmma ? AttentionKernel::kCausal128Wgmma : plan.kernel;
+  const FlashAttention call{kernel, list.as<AttentionTile>(), static_cast<int>(tiles.size()), heads, kv_heads, 0.08838835f, q, q + heads * dim, q + (heads + kv_heads) * dim,
                             row, row, row, out.as<uint16_t>(), nullptr, int64_t{heads} * dim};
   const auto run = [&](int times) {
     const auto start = std::chrono::steady_clock::now();

@@ -177,7 +177,8 @@ def stored_rows(table, library, folder, kind, t_bf16, t_query):
     model.close()
 
 
-def attention_row(table, attention_bench, length):
+def attention_rows(table, attention_bench, length):
+    """The kernel in use, and where the GPU has warpgroups theirs, which EMBED4J_CUDA_ATTENTION=wgmma chooses."""
     from torch.nn.attention import SDPBackend, sdpa_kernel
     count = 16384 // length
     q = torch.randn(count, 16, length, 128, device="cuda", dtype=torch.bfloat16)
@@ -185,8 +186,15 @@ def attention_row(table, attention_bench, length):
     with sdpa_kernel([SDPBackend.FLASH_ATTENTION]):
         peer = 2 * 16 * 128 * count * length ** 2 / on_stream(
             lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)) / 1e12
-    own = float(subprocess.run([attention_bench, str(count), str(length)], check=True, capture_output=True, text=True, timeout=30).stdout)
-    table.row(f"causal attention, head 128, {length} tokens: TFLOP/s / PyTorch's flash backend", own / peer, 1.0, 1.5, f"{own:.0f} / {peer:.0f} TFLOP/s")
+    def row(name, gate, goal, *kernel):
+        command = [attention_bench, str(count), str(length), *kernel]
+        own = float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=10 if kernel else 30).stdout)
+        table.row(f"causal attention, head 128, {length} tokens{name}: TFLOP/s / PyTorch's flash backend", own / peer, gate, goal,
+                  f"{own:.0f} / {peer:.0f} TFLOP/s")
+
+    row("", *((1.0, 1.5) if length > 512 else ("", "")))
+    if torch.cuda.get_device_capability() == (9, 0):
+        row(", wgmma", "", "", "wgmma")
 
 
 def main(library, attention_bench, scratch):
@@ -194,8 +202,8 @@ def main(library, attention_bench, scratch):
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, CUDA {torch.version.cuda}\n", flush=True)
     table = Table()
     gemm, copy = limits()
-    for length in (2048, 8192):
-        table.part(f"causal attention, {length} tokens", lambda: attention_row(table, attention_bench, length))
+    for length in (512, 2048, 8192):
+        table.part(f"causal attention, {length} tokens", lambda: attention_rows(table, attention_bench, length))
     print("# writing the full-size synthetic model", file=sys.stderr)
     synthetic.write(scratch / "bf16", "full")
     own = table.part("bf16", lambda: bf16_rows(table, library, scratch / "bf16", gemm, copy))
