@@ -9,7 +9,9 @@ import io.embed4j.ffm.NativeModel;
 import io.embed4j.ffm.NativeSession;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * A session of a native model with the memory of its batches: one at a time, from any thread; only {@link #stop} may be called
@@ -44,15 +46,28 @@ final class Lane {
     try {
       checkOpen();
       openSession();
-      write(sequences);
+      int[] order = byAdapter(sequences);
+      write(sequences, order);
       session.embed(buffer);
-      return read(sequences);
+      return read(sequences, order);
     } catch (EmbeddingException e) {
       if (e.code().equals(EmbeddingException.CANCELLED)) checkOpen();
       throw e;
     } finally {
       stop.remove(cancel);
     }
+  }
+
+  /**
+   * The order in which sequences go into a batch: those of one adapter follow each other, so that a layer's products with adapters
+   * are as few as there are adapters. A vector does not depend on its sequence's place.
+   *
+   * @return indices of sequences
+   */
+  static int[] byAdapter(List<Sequence> sequences) {
+    if (sequences.size() == 1) return new int[1];
+    return IntStream.range(0, sequences.size()).boxed().sorted(Comparator.comparingInt(i -> sequences.get(i).adapter()))
+        .mapToInt(Integer::intValue).toArray();
   }
 
   private void checkOpen() {
@@ -109,7 +124,7 @@ final class Lane {
     }
   }
 
-  private void write(List<Sequence> sequences) {
+  private void write(List<Sequence> sequences, int[] order) {
     BatchBuffer.Shape shape = shape(sequences);
     buffer.reset(shape);
     Ints cuSeqlens = new Ints(buffer.cuSeqlens());
@@ -120,7 +135,8 @@ final class Lane {
     Ints rows = new Ints(buffer.multiVectorRanges());
     int at = 0;
     long patchBytes = 0;
-    for (Sequence sequence : sequences) {
+    for (int index : order) {
+      Sequence sequence = sequences.get(index);
       cuSeqlens.put(at);
       adapters.put(sequence.adapter());
       MemorySegment.copy(sequence.tokenIds(), 0, buffer.tokenIds(), JAVA_INT, 4L * at, sequence.length());
@@ -158,11 +174,12 @@ final class Lane {
     }
   }
 
-  private List<Vectors> read(List<Sequence> sequences) {
-    List<Vectors> vectors = new ArrayList<>(sequences.size());
+  private List<Vectors> read(List<Sequence> sequences, int[] order) {
+    Vectors[] vectors = new Vectors[order.length];
     long pooledAt = 0;
     long rowsAt = 0;
-    for (Sequence sequence : sequences) {
+    for (int index : order) {
+      Sequence sequence = sequences.get(index);
       List<float[]> pooled = new ArrayList<>(sequence.pooled().size());
       for (int i = 0; i < sequence.pooled().size(); i++) {
         float[] mean = new float[sequence.dimensions()];
@@ -176,9 +193,9 @@ final class Lane {
         MemorySegment.copy(buffer.multiVectors(), JAVA_FLOAT, rowsAt, rows, 0, rows.length);
         rowsAt += 4L * rows.length;
       }
-      vectors.add(new Vectors(pooled, finite(rows)));
+      vectors[index] = new Vectors(pooled, finite(rows));
     }
-    return vectors;
+    return List.of(vectors);
   }
 
   /** NaN or infinity can only come from weights that hold or overflow to them. */
