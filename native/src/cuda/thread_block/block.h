@@ -21,6 +21,7 @@
 
 #include "cuda/thread_block/clock.h"
 #include "cuda/thread_block/fiber.h"
+#include "cuda/thread_block/host_device.h"
 #include "tensor/convert.h"
 
 namespace e4j::cuda {

@@ -1,24 +1,15 @@
 // The emulated thread block finds what it says it finds, and its primitives mean what PTX says.
+#include "block_error.h"
 #include "cuda/thread_block/primitives.h"
 #include "test.h"
 
 using namespace e4j;
 using namespace e4j::cuda;
+using e4j::test::contains, e4j::test::own_word;
 
 namespace {
 
-// The error that a kernel ends with; empty: none.
-std::string error_of(const std::function<void()>& kernel, int threads = 64) {
-  Block block(threads, 4096);
-  try {
-    block.run(0, kernel);
-  } catch (const EmulationError& e) {
-    return e.what();
-  }
-  return "";
-}
-bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
-uint32_t own_word() { return static_cast<uint32_t>(thread()) * 4; }
+std::string error_of(const std::function<void()>& kernel, int threads = 64) { return test::error_of(Block(threads, 4096), kernel); }
 uint32_t next_word(int threads) { return static_cast<uint32_t>((thread() + 1) % threads) * 4; }
 
 }  // namespace

@@ -1,25 +1,19 @@
 // The emulated warpgroups find what they say they find, and their primitives mean what PTX says.
+#include "block_error.h"
 #include "cuda/thread_block/warpgroup.h"
 #include "test.h"
 
 using namespace e4j;
 using namespace e4j::cuda;
+using e4j::test::contains, e4j::test::own_word;
 
 namespace {
 
 constexpr uint32_t kShared = 64 << 10, kBarrier = kShared - 64;
 
 std::string error_of(const std::function<void()>& kernel, int threads = kWarpgroupSize) {
-  WarpgroupBlock block(threads, kShared);
-  try {
-    block.run(0, kernel);
-  } catch (const EmulationError& e) {
-    return e.what();
-  }
-  return "";
+  return test::error_of(WarpgroupBlock(threads, kShared), kernel);
 }
-bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
-uint32_t own_word() { return static_cast<uint32_t>(thread()) * 4; }
 
 // Operands a[64][16], b[128][16] as [n][k] and b as [k][n], in rows of 128 bytes with swizzled chunks; the first two at k 16 of 64.
 float a_value(int row, int k) { return static_cast<float>((row * 7 + k * 3) % 11 - 5); }
