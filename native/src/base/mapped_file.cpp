@@ -39,12 +39,28 @@ MappedFile::MappedFile(const std::string& path) {
   void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.fd, 0);
   if (mapping == MAP_FAILED) refuse(path, "mmap", errno);
   data_ = static_cast<const std::byte*>(mapping);
+  guard_.emplace(data_, size_);
 }
 
-MappedFile::~MappedFile() { ::munmap(const_cast<std::byte*>(data_), size_); }
+MappedFile::~MappedFile() {
+  guard_.reset();
+  ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+bool MappedFile::holds(const std::byte* begin, size_t bytes) const noexcept {
+  return begin >= data_ && begin <= data_ + size_ && bytes <= static_cast<size_t>(data_ + size_ - begin);
+}
+
+void MappedFile::populate(const std::byte* begin, size_t bytes) const noexcept {
+  if (!holds(begin, bytes)) return;
+#ifdef MADV_POPULATE_READ
+  const size_t offset = static_cast<size_t>(begin - data_), page = static_cast<size_t>(::sysconf(_SC_PAGESIZE)), first = offset / page * page;
+  ::madvise(const_cast<std::byte*>(data_) + first, offset + bytes - first, MADV_POPULATE_READ);
+#endif
+}
 
 void MappedFile::release(const std::byte* begin, size_t bytes) const noexcept {
-  if (begin < data_ || begin > data_ + size_ || bytes > static_cast<size_t>(data_ + size_ - begin)) return;
+  if (!holds(begin, bytes)) return;
   const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   const size_t offset = static_cast<size_t>(begin - data_);
   const size_t first = (offset + page - 1) / page * page;

@@ -1,10 +1,17 @@
 #include "base/mapped_file.h"
 
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "test.h"
 
@@ -29,11 +36,65 @@ struct Folder {
 
 }  // namespace
 
+namespace {
+
+const std::byte* foreign;
+sigjmp_buf back;
+
+}  // namespace
+
+// The first test, in a process of its own: no guard has been made yet.
+TEST(faults_elsewhere_go_to_the_handler_before) {
+  const Folder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    struct sigaction action {};
+    action.sa_flags = SA_SIGINFO;
+    action.sa_sigaction = [](int, siginfo_t* info, void*) { siglongjmp(back, info->si_addr == foreign + 8192 ? 1 : 2); };
+    ::sigaction(SIGBUS, &action, nullptr);
+    const std::string path = folder.file("a", 1 << 16);
+    const MappedFile guarded(folder.file("b", 1 << 16));
+    const int fd = ::open(path.c_str(), O_RDWR);
+    foreign = static_cast<const std::byte*>(::mmap(nullptr, 1 << 16, PROT_READ, MAP_SHARED, fd, 0));
+    if (foreign == MAP_FAILED || ::ftruncate(fd, 100) != 0) ::_exit(3);
+    const int reached = sigsetjmp(back, 1);
+    if (reached == 0) ::_exit(4 + static_cast<int>(*static_cast<const volatile std::byte*>(foreign + 8192)));
+    ::_exit(reached == 1 && !guarded.lost() ? 0 : 5);
+  }
+  int status = -1;
+  CHECK_EQ(::waitpid(child, &status, 0), child);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 TEST(a_file_is_mapped_whole) {
   const Folder folder;
   const MappedFile file(folder.file("a", 10000));
   CHECK_EQ(file.size(), 10000u);
   CHECK(file.data()[0] == std::byte{'x'} && file.data()[9999] == std::byte{'x'});
+}
+
+TEST(what_is_cut_off_reads_as_zeros) {
+  const Folder folder;
+  const std::string path = folder.file("a", 1 << 20);
+  const MappedFile file(path), other(folder.file("b", 1 << 20));
+  file.populate(file.data() + 100, 5000);
+  CHECK(!file.lost());
+  CHECK_EQ(::truncate(path.c_str(), 5000), 0);
+  CHECK(file.data()[4999] == std::byte{'x'});
+  CHECK(!file.lost());
+  std::vector<std::thread> readers;
+  std::atomic<int> wrong = 0;
+  for (int t = 0; t < 4; ++t)
+    readers.emplace_back([&] {
+      for (size_t i = 8192; i < file.size(); ++i) wrong += file.data()[i] != std::byte{0};
+    });
+  for (std::thread& reader : readers) reader.join();
+  CHECK_EQ(wrong.load(), 0);
+  CHECK(file.lost());
+  CHECK(file.data()[4999] == std::byte{'x'});
+  CHECK(!other.lost() && other.data()[other.size() - 1] == std::byte{'x'});
+  const MappedFile again(path);  // in the range of one that is gone, or a new one
+  CHECK(!again.lost() && again.size() == 5000);
 }
 
 TEST(released_pages_read_the_same_again) {
