@@ -91,7 +91,7 @@ typedef struct e4j_gguf_kv {
 
 typedef struct e4j_gguf_tensor {
     uint32_t struct_size;
-    int32_t type; /* ggml type: 0 f32, 1 f16, 8 q8_0, 12 q4_k, 13 q5_k, 14 q6_k, 30 bf16 */
+    int32_t type; /* ggml type: 0 f32, 1 f16, 8 q8_0, 12 q4_k, 13 q5_k, 14 q6_k, 30 bf16; plus E4J_PACKED: see e4j_pack */
     const char* name; /* not NUL-terminated */
     uint64_t name_bytes;
     uint32_t num_dims;
@@ -100,6 +100,8 @@ typedef struct e4j_gguf_tensor {
     const void* data;
     uint64_t data_bytes;
 } e4j_gguf_tensor;
+
+enum { E4J_PACKED = 1 << 30 };
 
 E4J_API e4j_status e4j_gguf_open(const char* path, e4j_gguf** out, e4j_error* error);
 E4J_API void e4j_gguf_close(e4j_gguf* gguf);
@@ -120,6 +122,16 @@ E4J_API e4j_status e4j_quantize(int32_t type, const float* src, int64_t rows, in
 /* type -> float32, exactly as the format defines it. */
 E4J_API e4j_status e4j_dequantize(int32_t type, const void* src, uint64_t src_bytes, int64_t rows, int64_t cols,
                                   float* dst, e4j_error* error);
+
+/* A matrix in the order in which the CPU's products read it: panels of 16 rows. In a GGUF file such a tensor has two dimensions,
+ * its type's number plus E4J_PACKED and an offset in the file that is a multiple of 64; a model reads it where it is mapped.
+ * Bytes of rows x cols values packed, 1 .. 2^31-1 each. */
+E4J_API e4j_status e4j_packed_bytes(int32_t type, int64_t rows, int64_t cols, uint64_t* out, e4j_error* error);
+
+/* Rows of a type -> packed. Panels are independent: callers may split the rows after each 16. The src_bytes must be exactly
+ * rows * e4j_row_bytes, dst_bytes e4j_packed_bytes. */
+E4J_API e4j_status e4j_pack(int32_t type, const void* src, uint64_t src_bytes, int64_t rows, int64_t cols, void* dst,
+                            uint64_t dst_bytes, e4j_error* error);
 
 /* ---- model: weights; immutable once open, shared by its sessions ---------------------------------------------- */
 

@@ -37,12 +37,20 @@ struct Writer {
   GgufBytes file;
   Random random{11};
   Edit edit = keep;
+  bool packed = false;  // the matrices that products read
+  explicit Writer(bool pack = false) : packed(pack) {
+    if (!packed) return;
+    file.alignment = kPackedAlignment;
+    file.scalar("general.alignment", GgufType::U32, uint32_t{kPackedAlignment});
+  }
   void tensor(const std::string& name, uint64_t d0, uint64_t d1, float scale, float mean = 0) {
     const std::string as = edit(name, d0, d1);
     if (as.empty()) return;
     std::vector<float> values = random.normals(static_cast<size_t>(d0 * std::max<uint64_t>(d1, 1)), scale);
     for (float& v : values) v += mean;
-    d1 == 0 ? file.floats(as, {d0}, values) : file.floats(as, {d0, d1}, values);
+    if (d1 == 0) file.floats(as, {d0}, values);
+    else if (packed && name != "token_embd.weight") file.packed(as, d0, d1, values);
+    else file.floats(as, {d0, d1}, values);
   }
 };
 
@@ -52,8 +60,8 @@ inline constexpr struct {
 } kLinears[] = {{"attn_q", kHidden, kHidden}, {"attn_k", kKv, kHidden},      {"attn_v", kKv, kHidden},      {"attn_output", kHidden, kHidden},
                 {"ffn_gate", kFfn, kHidden},  {"ffn_up", kFfn, kHidden},     {"ffn_down", kHidden, kFfn}};
 
-inline GgufBytes text_file(Edit edit = keep, const std::string& architecture = "qwen2vl", uint32_t heads = 2) {
-  Writer w;
+inline GgufBytes text_file(Edit edit = keep, const std::string& architecture = "qwen2vl", uint32_t heads = 2, bool packed = false) {
+  Writer w(packed);
   w.edit = std::move(edit);
   const std::string p = "qwen2vl.";
   w.file.string("general.architecture", architecture)
@@ -77,8 +85,8 @@ inline GgufBytes text_file(Edit edit = keep, const std::string& architecture = "
   return std::move(w.file);
 }
 
-inline GgufBytes adapter_file(Edit edit = keep) {
-  Writer w;
+inline GgufBytes adapter_file(Edit edit = keep, bool packed = false) {
+  Writer w(packed);
   w.edit = std::move(edit);
   w.file.string("general.architecture", "qwen2vl").string("general.type", "adapter").string("adapter.type", "lora")
       .scalar("adapter.lora.alpha", GgufType::F32, 8.0f).string("embed4j.task", "retrieval");
@@ -89,8 +97,8 @@ inline GgufBytes adapter_file(Edit edit = keep) {
   return std::move(w.file);
 }
 
-inline GgufBytes multivector_file() {
-  Writer w;
+inline GgufBytes multivector_file(bool packed = false) {
+  Writer w(packed);
   w.file.string("general.architecture", "embed4j-multivector").scalar("embed4j.multivector_dim", GgufType::U32, uint32_t{kDim})
       .scalar("embed4j.lora.alpha", GgufType::F32, 8.0f).scalar("embed4j.lora.rank", GgufType::U32, uint32_t{kRank});
   w.tensor("multivector.weight", kHidden, kDim, 0.06f);
@@ -141,10 +149,10 @@ struct Batch {
   void run(Model& m) { check(e4j_embed(m.session, &batch, &result, &m.error), m.error); }
 };
 
-inline void write_all(const Files& f) {
-  Files::write(f.text, text_file());
-  Files::write(f.adapter, adapter_file());
-  Files::write(f.multivector, multivector_file());
+inline void write_all(const Files& f, bool packed = false) {
+  Files::write(f.text, text_file(keep, "qwen2vl", 2, packed));
+  Files::write(f.adapter, adapter_file(keep, packed));
+  Files::write(f.multivector, multivector_file(packed));
 }
 
 }  // namespace e4j::test

@@ -2,6 +2,7 @@
 
 #include "api/guard.h"
 #include "gguf/gguf.h"
+#include "tensor/packed.h"
 
 using namespace e4j;
 
@@ -71,7 +72,7 @@ extern "C" e4j_status e4j_gguf_get_tensor(const e4j_gguf* gguf, uint64_t index, 
     check_handle(gguf, "gguf");
     check_struct(out, "e4j_gguf_tensor");
     const GgufTensor& tensor = at(*gguf->file, gguf->file->tensors(), index, "tensors");
-    out->type = static_cast<int32_t>(tensor.type);
+    out->type = static_cast<int32_t>(tensor.type) + (tensor.packed ? kPackedType : 0);
     out->name = tensor.name.data();
     out->name_bytes = tensor.name.size();
     out->num_dims = tensor.num_dims;

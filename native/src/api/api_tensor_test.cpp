@@ -70,3 +70,36 @@ TEST(every_argument_is_checked) {
   CHECK(c.failed(dequantize(stored.data(), 69, 2, x.data()), "src has 69 bytes"));
   CHECK(c.failed(e4j_dequantize(7, stored.data(), 68, 2, 32, x.data(), &c.error), "type 7 (Q5_1)"));
 }
+
+TEST(rows_are_packed_through_the_c_functions) {
+  Call c;
+  // 17 rows of bf16: two panels, [K/2][16][2] each, of which the second holds one row.
+  constexpr int32_t kBf16 = 30;
+  constexpr int kRows = 17, kCols = 6;
+  std::vector<uint16_t> rows(kRows * kCols);
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<uint16_t>(i + 1);
+  uint64_t bytes = 0;
+  CHECK_EQ(e4j_packed_bytes(kBf16, kRows, kCols, &bytes, &c.error), E4J_OK);
+  CHECK_EQ(bytes, 2u * kCols * 16 * 2);
+  std::vector<uint16_t> packed(bytes / 2, 0xffff), parts(bytes / 2, 0xffff);
+  const auto pack = [&](int first, int count, uint16_t* dst, uint64_t dst_bytes) {
+    return e4j_pack(kBf16, rows.data() + first * kCols, static_cast<uint64_t>(count) * kCols * 2, count, kCols, dst, dst_bytes, &c.error);
+  };
+  CHECK_EQ(pack(0, kRows, packed.data(), bytes), E4J_OK);
+  for (size_t p = 0; p < 2; ++p)
+    for (size_t k = 0; k < kCols; ++k)
+      for (size_t r = 0; r < 16; ++r)
+        CHECK_EQ(packed[((p * kCols / 2 + k / 2) * 16 + r) * 2 + k % 2], p * 16 + r < kRows ? rows[(p * 16 + r) * kCols + k] : 0);
+  CHECK_EQ(pack(0, 16, parts.data(), bytes / 2), E4J_OK);
+  CHECK_EQ(pack(16, 1, parts.data() + bytes / 4, bytes / 2), E4J_OK);
+  CHECK(parts == packed);
+
+  CHECK(c.failed(pack(0, kRows, packed.data(), bytes - 1), "dst has 383 bytes, 17 rows of 6 values as packed BF16 take 384"));
+  CHECK(c.failed(pack(0, kRows, nullptr, bytes), "dst is NULL"));
+  CHECK(c.failed(e4j_pack(kBf16, rows.data(), 1, kRows, kCols, packed.data(), bytes, &c.error), "src has 1 bytes"));
+  CHECK(c.failed(e4j_pack(kBf16, nullptr, 1, kRows, kCols, packed.data(), bytes, &c.error), "src is NULL"));
+  CHECK(c.failed(e4j_packed_bytes(kQ8_0, 1, 33, &bytes, &c.error), "a row of 33 values"));
+  CHECK(c.failed(e4j_packed_bytes(kQ8_0, int64_t{1} << 31, 32, &bytes, &c.error), "cannot be packed"));
+  CHECK(c.failed(e4j_packed_bytes(kQ8_0, 0, 32, &bytes, &c.error), "cannot be packed"));
+  CHECK(c.failed(e4j_packed_bytes(kQ8_0, 1, 32, nullptr, &c.error), "out is NULL"));
+}

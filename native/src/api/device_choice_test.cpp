@@ -99,6 +99,8 @@ TEST(every_refusal_says_what_was_looked_for) {
   when("EMULATED_CUBLASLT_VERSION", "111103", "is cuBLASLt 111103; 120000 (CUDA 12.0) or newer is needed");
   when("EMULATED_CUBLASLT_STATUS", "1", "cannot be started on this GPU: cuBLAS status 1");
   refused(files, "there is no device cuda:3; this machine has 1", "cuda:3");
+  write_all(files, true);
+  refused(files, "the model's files are packed for the CPU");
 }
 
 TEST(a_missing_library_is_looked_for_beside_this_one_and_by_name) {

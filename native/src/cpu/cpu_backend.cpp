@@ -31,19 +31,23 @@ class CpuMemory final : public Memory {
 
 class CpuTable final : public Table {
  public:
-  CpuTable(const GgufTensor& t, ThreadPool& pool) : type(t.type), rows_(t.data_bytes) {
+  CpuTable(const GgufTensor& t, bool stays, ThreadPool& pool) : type(t.type), rows_(t.data) {
+    bytes = t.data_bytes;
+    if (stays) return;
+    copy_ = Buffer(t.data_bytes);
+    rows_ = copy_.data();
     constexpr size_t kPart = size_t{4} << 20;  // a task: some huge pages, which the kernel clears at their first touch
     pool.parallel_for(static_cast<int>((t.data_bytes + kPart - 1) / kPart), [&](int part, int) {
       const size_t at = static_cast<size_t>(part) * kPart;
-      std::memcpy(rows_.data() + at, t.data + at, std::min(kPart, t.data_bytes - at));
+      std::memcpy(copy_.data() + at, t.data + at, std::min(kPart, t.data_bytes - at));
     });
-    bytes = t.data_bytes;
   }
-  const std::byte* row(int32_t id, size_t row_bytes) const noexcept { return rows_.data() + static_cast<size_t>(id) * row_bytes; }
+  const std::byte* row(int32_t id, size_t row_bytes) const noexcept { return rows_ + static_cast<size_t>(id) * row_bytes; }
   DType type;
 
  private:
-  Buffer rows_;
+  const std::byte* rows_;  // [vocabulary][row_bytes]
+  Buffer copy_;            // which holds them, unless a file does
 };
 
 struct CpuSequences final : Sequences {
@@ -92,7 +96,9 @@ class PoolBackend final : public CpuBackend {
 
   std::unique_ptr<Linear> make_linear(const LinearSource& source) override { return make_cpu_linear(source, pool_); }
 
-  std::unique_ptr<Table> make_table(const GgufTensor& table) override { return std::make_unique<CpuTable>(table, pool_); }
+  std::unique_ptr<Table> make_table(const GgufTensor& table, bool stays) override {
+    return std::make_unique<CpuTable>(table, stays, pool_);
+  }
 
   std::unique_ptr<Memory> make_vector(std::span<const float> values) override {
     auto memory = std::make_unique<CpuMemory>(values.size_bytes());

@@ -203,6 +203,6 @@ TEST(row_operations) {
   const std::vector<int32_t> ids = {1, 0};
   const float table[] = {1, 2, 3, 4};
   const GgufTensor tensor{"t", DType::F32, 2, {2, 2, 1, 1}, reinterpret_cast<const std::byte*>(table), sizeof table};
-  backend->embed(ws, *backend->make_table(tensor), ids, rows(embedded, 2));
+  backend->embed(ws, *backend->make_table(tensor, false), ids, rows(embedded, 2));
   CHECK(embedded[0] == 3 && embedded[3] == 2);
 }

@@ -1,5 +1,5 @@
 // Packed panels -> ExpandedPanel, in plain C++ that each tier's compiler vectorises; included once by each tier.
-// The packed layouts are described in packed_matrix.h.
+// The packed layouts are described in tensor/packed.h.
 
 inline float half_to_float(uint16_t h) noexcept {
   // Shifts exponent and mantissa into place, then rescales by 2^112; inf and NaN get their exponent back.

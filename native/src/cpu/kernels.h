@@ -4,17 +4,17 @@
 // kernel's own K granularity), whatever the number of rows, the tiling or the thread: a vector does not depend on its
 // batch. Calling with accumulate continues that sum from c.
 //
-// Weights come as panels of 16 output rows (packed_matrix.h), activations as rows.
+// Weights come as panels of 16 output rows (tensor/packed.h), activations as rows.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
+#include "tensor/packed.h"
+
 namespace e4j::cpu {
 
-inline constexpr int kPanelRows = 16;   // output rows (N) of a panel
 inline constexpr int kMaxPanels = 4;    // panels a kernel takes at once
 inline constexpr int kQuantBlock = 32;  // activation values that share a scale
-inline constexpr int kChunk = 256;      // K values of one expanded panel
 
 // Weights that will be read after this tile's. A kernel asks for them evenly while it computes, so that with few rows the
 // memory does not stand idle while there is arithmetic to do, nor the other way round. Never more than a hint.

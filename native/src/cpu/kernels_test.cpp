@@ -46,7 +46,7 @@ struct FloatProduct {
 
   FloatProduct(DType of, const PackedMatrix& m, const std::vector<float>& f32, const std::vector<uint16_t>& bf16)
       : type(of), k(m.k), panels(m.panels), w_panel_stride(m.panel_bytes / (of == DType::F32 ? 4 : 2)), a32(f32), a16(bf16),
-        w(std::vector<std::byte>(m.data.data(), m.data.data() + static_cast<size_t>(m.panels) * m.panel_bytes)) {}
+        w(std::vector<std::byte>(m.data, m.data + m.bytes())) {}
 
   void run(const Kernels& kernels, int first_row, int m, float* c, int c_stride, bool accumulate) const {
     const void* a = type == DType::BF16 ? static_cast<const void*>(a16.data() + first_row * k) : a32.data() + first_row * k;

@@ -117,8 +117,11 @@ void each_segment(std::span<const AdapterSegment> segments, int first, int row, 
   }
 }
 
-PackedMatrix pack(const GgufTensor& t, ThreadPool& pool) {
-  return pack_matrix(t.type, static_cast<int>(t.dims[1]), static_cast<int>(t.dims[0]), t.data, pool);
+PackedMatrix matrix(DType type, int n, int k, const std::byte* weight, bool packed, ThreadPool& pool) {
+  return packed ? packed_matrix(type, n, k, weight) : pack_matrix(type, n, k, weight, pool);
+}
+PackedMatrix matrix(const GgufTensor& t, ThreadPool& pool) {
+  return matrix(t.type, static_cast<int>(t.dims[1]), static_cast<int>(t.dims[0]), t.data, t.packed, pool);
 }
 
 }  // namespace
@@ -129,19 +132,19 @@ std::unique_ptr<CpuLinear> make_cpu_linear(const LinearSource& source, ThreadPoo
   linear->type = source.type;
   linear->out_features = source.out_features;
   linear->in_features = source.in_features;
-  linear->weight = pack_matrix(source.type, source.out_features, source.in_features, source.weight, pool);
+  linear->weight = matrix(source.type, source.out_features, source.in_features, source.weight, source.packed, pool);
   linear->forms.add(source.type);
-  linear->bytes = linear->weight.data.size();
+  linear->bytes = linear->weight.bytes();
   if (source.bias != nullptr) {
     linear->bias.assign(static_cast<size_t>(linear->weight.panels * kPanelRows), 0.0f);
     std::copy_n(source.bias, source.out_features, linear->bias.begin());
   }
   for (const LoraSource& lora : source.adapters) {
-    CpuLinear::Adapter adapter{pack(*lora.a, pool), pack(*lora.b, pool), lora.scale};
+    CpuLinear::Adapter adapter{matrix(*lora.a, pool), matrix(*lora.b, pool), lora.scale};
     E4J_CHECK(!is_quantised(adapter.a.type) && !is_quantised(adapter.b.type));
     linear->forms.add(adapter.a.type);
     linear->max_rank = std::max(linear->max_rank, adapter.a.panels * kPanelRows);
-    linear->bytes += adapter.a.data.size() + adapter.b.data.size();
+    linear->bytes += adapter.a.bytes() + adapter.b.bytes();
     linear->adapters.push_back(std::move(adapter));
   }
   return linear;

@@ -115,6 +115,8 @@ class CudaBackend final : public Backend {
   }
 
   void plan(const ModelSize& size) override {
+    if (size.packed)
+      fail(E4J_DEVICE_UNAVAILABLE, "the model's files are packed for the CPU; a GPU needs them as they are without `embed4j convert --packed`");
     form_ = plan_memory(size, device_.free_bytes(), std::getenv("EMBED4J_CUDA_WEIGHTS"), fp8_).form;
   }
 
@@ -122,7 +124,7 @@ class CudaBackend final : public Backend {
   std::vector<std::unique_ptr<Linear>> make_linears(std::span<const LinearSource> sources) override {
     return loader_->load(sources, form_);
   }
-  std::unique_ptr<Table> make_table(const GgufTensor& t) override {
+  std::unique_ptr<Table> make_table(const GgufTensor& t, bool) override {
     const int cols = static_cast<int>(t.dims[0]), rows = static_cast<int>(t.dims[1]);
     auto table = std::make_unique<CudaTable>(device_, static_cast<size_t>(rows) * static_cast<size_t>(cols) * sizeof(uint16_t));
     loader_->expand(t.type, t.data, rows, cols, table->rows.as<uint16_t>(), cols);

@@ -159,7 +159,7 @@ TEST(the_embedding_table_agrees) {
     const Matrix table(type, 100, 512, 1, random);
     backends().compare(dtype_name(type), 0.004, [&](Backend& backend, Workspace& ws) {
       const auto turn = backend.begin(ws);
-      const auto made = backend.make_table(table.tensor);
+      const auto made = backend.make_table(table.tensor, false);
       RowMemory memory(backend);
       const Rows out = memory.rows(5, 512);
       backend.embed(ws, *made, ids, out);

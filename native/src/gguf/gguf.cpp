@@ -1,5 +1,6 @@
 #include "gguf/gguf.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/status.h"
@@ -161,8 +162,21 @@ std::vector<int64_t> GgufFile::integers(std::string_view key) const {
   return out;
 }
 
+bool GgufFile::in_place() const {
+  return std::any_of(tensors().begin(), tensors().end(), [](const GgufTensor& t) { return t.packed; });
+}
+
+void GgufFile::populate() const noexcept {
+  if (state_->mapping) state_->mapping->populate(state_->bytes, state_->size);
+}
+
 void GgufFile::release(const GgufTensor& tensor) const noexcept {
   if (state_->mapping) state_->mapping->release(tensor.data, tensor.data_bytes);
+}
+
+void GgufFile::check_whole() const {
+  if (state_->mapping && state_->mapping->lost())
+    fail(E4J_IO_ERROR, "%s: the file was cut short, or its disk failed, while it was in use", path().c_str());
 }
 
 }  // namespace e4j

@@ -27,8 +27,9 @@ struct GgufTensor {
   DType type;
   uint32_t num_dims;
   uint64_t dims[4];           // fastest first; unused ones are 1
-  const std::byte* data;      // [dims[3]][dims[2]][dims[1]][row_bytes(type, dims[0])]
+  const std::byte* data;      // [dims[3]][dims[2]][dims[1]][row_bytes(type, dims[0])] unless packed
   uint64_t data_bytes;
+  bool packed = false;        // data is the panels of a matrix [dims[1]][dims[0]] (tensor/packed.h)
 };
 
 class GgufFile {
@@ -57,8 +58,14 @@ class GgufFile {
   bool boolean(std::string_view key) const;
   std::vector<int64_t> integers(std::string_view key) const;  // an array of integers
 
+  // Some tensor is packed: the file is made to be used where it is mapped, rather than copied out of.
+  bool in_place() const;
+  // Makes all of the mapping resident.
+  void populate() const noexcept;
   // Drops resident pages of the mapping that hold this tensor (after it was repacked elsewhere).
   void release(const GgufTensor& tensor) const noexcept;
+  // Fails with E4J_IO_ERROR when something of the file could not be read since it was opened (MappedFile::lost).
+  void check_whole() const;
 
  private:
   struct State;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gguf/gguf.h"
+#include "tensor/packed.h"
 
 namespace e4j {
 
@@ -66,6 +67,17 @@ class GgufBytes {
     const size_t at = data_.size();
     tensor(name, DType::F32, dims);
     std::memcpy(data_.data() + at, values.data(), values.size() * sizeof(float));
+    return *this;
+  }
+
+  // A matrix of float32 values, packed; `alignment` must be a multiple of kPackedAlignment.
+  GgufBytes& packed(std::string_view name, uint64_t cols, uint64_t rows, const std::vector<float>& values) {
+    const size_t at = data_.size(), bytes = packed_bytes(DType::F32, static_cast<int64_t>(rows), static_cast<int64_t>(cols));
+    tensor(name, kPackedType + static_cast<int32_t>(DType::F32), {cols, rows}, at, 0);
+    data_.resize(at + bytes);
+    pack_rows(DType::F32, reinterpret_cast<const std::byte*>(values.data()), static_cast<int>(rows), static_cast<int>(cols),
+              reinterpret_cast<std::byte*>(data_.data() + at));
+    pad(data_);
     return *this;
   }
 

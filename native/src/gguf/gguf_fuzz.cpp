@@ -31,8 +31,9 @@ class Walk {
       view(reinterpret_cast<const std::byte*>(tensor.name.data()), tensor.name.size());
       view(tensor.data, tensor.data_bytes);
       require(tensor.data_bytes > 0 && tensor.data >= begin_ + gguf->data_offset());
-      require(tensor.data_bytes == row_bytes(tensor.type, static_cast<int64_t>(tensor.dims[0])) * tensor.dims[1] *
-                                       tensor.dims[2] * tensor.dims[3]);
+      require(tensor.data_bytes == (tensor.packed ? packed_bytes(tensor.type, static_cast<int64_t>(tensor.dims[1]), static_cast<int64_t>(tensor.dims[0]))
+                                                  : row_bytes(tensor.type, static_cast<int64_t>(tensor.dims[0])) * tensor.dims[1] *
+                                                        tensor.dims[2] * tensor.dims[3]));
       require(gguf->find_tensor(tensor.name) == &tensor);
       gguf->release(tensor);
     }
@@ -103,5 +104,8 @@ std::vector<std::vector<std::byte>> fuzz_seeds() {
       .tensor("norm", DType::F16, {3})
       .tensor("q8", DType::Q8_0, {32, 2})
       .tensor("q6", DType::Q6_K, {256, 1, 1, 2});
-  return {small.bytes(), full.bytes()};
+  GgufBytes panels;
+  panels.alignment = 64;
+  panels.scalar<uint32_t>("general.alignment", GgufType::U32, 64).packed("w", 3, 17, std::vector<float>(51, 1.0f)).tensor("v", DType::F32, {2});
+  return {small.bytes(), full.bytes(), panels.bytes()};
 }

@@ -220,6 +220,35 @@ TEST(alignment_is_a_power_of_two_from_8) {
   CHECK_THROWS(Parsed(with<uint32_t>(aligned(8).bytes(), "alignment", 4, 1u << 31)), E4J_BAD_FORMAT, "the padding");
 }
 
+TEST(packed_matrices_are_checked) {
+  const auto packed = [](int32_t type, std::initializer_list<uint64_t> dims, uint64_t offset, uint32_t alignment = 64) {
+    GgufBytes b;
+    b.alignment = alignment;
+    return b.scalar("general.alignment", GgufType::U32, alignment).tensor("w", kPackedType + type, dims, offset, 10000);
+  };
+  const Parsed m(packed(8, {32, 17}, 64));
+  const GgufTensor& w = m->tensors()[0];
+  CHECK(w.packed && w.type == DType::Q8_0 && w.dims[0] == 32 && w.dims[1] == 17 && m->in_place());
+  CHECK_EQ(w.data_bytes, 2u * (256 + 4096));  // panels of 16 rows, of one chunk each
+  CHECK(!Parsed(model())->in_place());
+  CHECK_THROWS(Parsed(packed(8, {32, 33}, 0)), E4J_BAD_FORMAT, "tensor 'w': data of 13056 bytes at offset 128 ends past the file");
+  CHECK_THROWS(Parsed(packed(8, {33, 2}, 0)), E4J_BAD_FORMAT, "rows of 33 values");
+  CHECK_THROWS(Parsed(packed(0, {32}, 0)), E4J_BAD_FORMAT, "1 dimensions, expected the 2 of a packed matrix");
+  CHECK_THROWS(Parsed(packed(0, {2, 2, 2}, 0)), E4J_BAD_FORMAT, "3 dimensions");
+  const uint64_t k31 = uint64_t{1} << 31;
+  CHECK_THROWS(Parsed(packed(0, {k31, 1}, 0)), E4J_BAD_FORMAT, "too large for a packed matrix");
+  CHECK_THROWS(Parsed(packed(0, {1, k31}, 0)), E4J_BAD_FORMAT, "too large for a packed matrix");
+  CHECK_THROWS(Parsed(packed(0, {k31 - 1, k31 - 1}, 0)), E4J_BAD_FORMAT, "too large for a packed matrix");
+  CHECK_THROWS(Parsed(packed(2, {32, 1}, 0)), E4J_UNSUPPORTED, "unknown (1073741826)");
+  int apart = 0;  // of the places that 32-byte alignment allows, one in two is right
+  for (const uint64_t offset : {0, 32}) try {
+      Parsed(packed(0, {4, 4}, offset, 32));
+    } catch (const Error& e) {
+      apart += std::strstr(e.what(), "which is not a multiple of 64") != nullptr;
+    }
+  CHECK_EQ(apart, 1);
+}
+
 TEST(a_file_of_keys_alone_is_fine) {
   const Parsed m(GgufBytes().string("k", "v"));
   CHECK_EQ(m->values().size(), 1u);

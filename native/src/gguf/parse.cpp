@@ -5,6 +5,7 @@
 #include "gguf/cursor.h"
 #include "gguf/state.h"
 #include "gguf/utf8.h"
+#include "tensor/packed.h"
 
 namespace e4j {
 namespace {
@@ -122,7 +123,9 @@ uint64_t read_tensor(Cursor& in, uint64_t index, GgufTensor& tensor) {
     if (d > 0 && __builtin_mul_overflow(rows, tensor.dims[d], &rows))
       fail(E4J_BAD_FORMAT, "%s: the product of its dimensions overflows", in.subject());
   }
-  const auto type = in.read<int32_t>("the type");
+  auto type = in.read<int32_t>("the type");
+  tensor.packed = type >= kPackedType && dtype_supported(type - kPackedType);
+  if (tensor.packed) type -= kPackedType;
   if (!dtype_supported(type))
     fail(E4J_UNSUPPORTED, "%s has type %s (%d), which this library does not read; supported: %s", in.subject(),
          ggml_type_name(type), type, kSupportedTypes);
@@ -131,6 +134,13 @@ uint64_t read_tensor(Cursor& in, uint64_t index, GgufTensor& tensor) {
   if (tensor.dims[0] % block != 0)
     fail(E4J_BAD_FORMAT, "%s: rows of %llu values, expected a multiple of %llu for type %s", in.subject(),
          static_cast<Ull>(tensor.dims[0]), static_cast<Ull>(block), dtype_name(tensor.type));
+  if (tensor.packed) {
+    if (tensor.num_dims != 2)
+      fail(E4J_BAD_FORMAT, "%s: %u dimensions, expected the 2 of a packed matrix", in.subject(), tensor.num_dims);
+    tensor.data_bytes = packed_bytes(tensor.type, static_cast<int64_t>(tensor.dims[1]), static_cast<int64_t>(tensor.dims[0]));
+    if (tensor.data_bytes == 0) fail(E4J_BAD_FORMAT, "%s: its dimensions are too large for a packed matrix", in.subject());
+    return in.read<uint64_t>("the data offset");
+  }
   size_t bytes;
   if (__builtin_mul_overflow(tensor.dims[0] / block, static_cast<size_t>(dtype_block_bytes(tensor.type)), &bytes) ||
       __builtin_mul_overflow(bytes, rows, &bytes))
@@ -192,6 +202,9 @@ void GgufFile::State::parse() {
            std::string(tensor.name).c_str(), static_cast<Ull>(tensor.data_bytes),
            static_cast<Ull>(data_offset + offsets[i]), size);
     tensor.data = bytes + data_offset + offsets[i];
+    if (tensor.packed && (data_offset + offsets[i]) % kPackedAlignment != 0)
+      fail(E4J_BAD_FORMAT, "tensor '%s': packed data starts at byte %llu of the file, which is not a multiple of %zu",
+           std::string(tensor.name).c_str(), static_cast<Ull>(data_offset + offsets[i]), kPackedAlignment);
   }
   check_disjoint(tensors);
 }

@@ -13,7 +13,6 @@ namespace e4j {
 namespace {
 
 using cpu::kMaxPanels;
-using cpu::kPanelRows;
 
 // Document rows that stay in the first-level cache while all query rows pass over them.
 constexpr int kBlockRows = 48;

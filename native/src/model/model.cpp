@@ -25,11 +25,12 @@ float adapter_scale(const GgufFile& file) {
 }
 
 // Everything of two dimensions or more but the embedding table and a language-model head, which is not kept.
-void add_matrices(const WeightFile& file, uint64_t& values, uint64_t& stored_bytes) {
+void add_matrices(const WeightFile& file, uint64_t& values, uint64_t& stored_bytes, bool& packed) {
   for (const GgufTensor& t : file.gguf().tensors()) {
     if (t.num_dims < 2 || t.name == "output.weight" || t.name == "token_embd.weight") continue;
     values += t.dims[0] * t.dims[1] * t.dims[2] * t.dims[3];
     stored_bytes += t.data_bytes;
+    packed |= t.packed;
   }
 }
 
@@ -52,12 +53,12 @@ Model::Model(const ModelPaths& paths, std::unique_ptr<Backend> backend, int num_
   if (!paths.vision.empty()) vision.emplace(GgufFile::open(paths.vision));
 
   ModelSize size{};
-  add_matrices(text, size.values, size.stored_bytes);
+  add_matrices(text, size.values, size.stored_bytes, size.packed);
   size.decoder_values = size.values;
   for (const auto* file : {&multivector, &vision})
-    if (*file) add_matrices(**file, size.values, size.stored_bytes);
+    if (*file) add_matrices(**file, size.values, size.stored_bytes, size.packed);
   uint64_t ignored = 0;
-  for (const Adapter& adapter : adapters) add_matrices(adapter.file, size.adapter_values, ignored);
+  for (const Adapter& adapter : adapters) add_matrices(adapter.file, size.adapter_values, ignored, size.packed);
   size.table_values = static_cast<uint64_t>(config_.vocab_size) * static_cast<uint64_t>(config_.hidden_size);
   size.hidden_size = config_.hidden_size;
   size.intermediate_size = config_.intermediate_size;
@@ -66,15 +67,25 @@ Model::Model(const ModelPaths& paths, std::unique_ptr<Backend> backend, int num_
   // A language-model head does not take part in embedding.
   if (text.contains("output.weight")) text.matrix("output.weight", config_.vocab_size, config_.hidden_size);
   const GgufTensor& embedding = text.matrix("token_embd.weight", config_.vocab_size, config_.hidden_size);
-  token_embd_ = backend_->make_table(embedding);
-  text.gguf().release(embedding);
+  if (embedding.packed) fail(E4J_BAD_FORMAT, "%s: tensor token_embd.weight is packed, expected rows", text.gguf().path().c_str());
+  token_embd_ = backend_->make_table(embedding, text.gguf().in_place());
+  if (!text.gguf().in_place()) text.gguf().release(embedding);
   std::vector<LinearLoader::AdapterFile> loras;
   for (Adapter& adapter : adapters) loras.push_back({&adapter.file, adapter.scale, ""});
   decoder_ = std::make_unique<TextDecoder>(*backend_, text, config_, loras);
-  text.check_all_taken();
-  for (const Adapter& adapter : adapters) adapter.file.check_all_taken();
   if (multivector) load_multivector(*multivector, adapters);
   if (vision) load_vision(*vision);
+  finish(text);
+  for (Adapter& adapter : adapters) finish(adapter.file);
+  if (multivector) finish(*multivector);
+  if (vision) finish(*vision);
+}
+
+void Model::finish(WeightFile& file) {
+  std::unique_ptr<GgufFile> gguf = file.finish();
+  if (!gguf->in_place()) return;
+  gguf->populate();
+  in_place_.push_back(std::move(gguf));
 }
 
 void Model::load_multivector(WeightFile& file, std::span<const Adapter> adapters) {
@@ -93,7 +104,6 @@ void Model::load_multivector(WeightFile& file, std::span<const Adapter> adapters
                      "multivector." + adapter.task});
   }
   multivector_ = LinearLoader(*backend_, file).load({"multivector", static_cast<int>(dim), config_.hidden_size, true, loras});
-  file.check_all_taken();
 }
 
 void Model::load_vision(WeightFile& file) {
@@ -102,7 +112,6 @@ void Model::load_vision(WeightFile& file) {
     fail(E4J_BAD_FORMAT, "%s: clip.vision.projection_dim is %d, expected %d, the text model's hidden size",
          file.gguf().path().c_str(), config.out_hidden_size, config_.hidden_size);
   vision_ = std::make_unique<VisionEncoder>(*backend_, file, config);
-  file.check_all_taken();
 }
 
 e4j_model_info Model::info() const {
@@ -156,6 +165,7 @@ void Session::embed(const e4j_batch& batch, const e4j_result& result) {
     backend.to_caller(*workspace_, pooled, result.pooled);
   }
   if (batch.num_multi_vector > 0) multi_vectors(batch, x, segments, result.multi_vectors);
+  for (const auto& file : model_.in_place_) file->check_whole();
 }
 
 // The merged patches of the batch's images take the places of their tokens' embeddings.

@@ -33,11 +33,14 @@ class Model {
   };
   void load_multivector(WeightFile& file, std::span<const Adapter> adapters);
   void load_vision(WeightFile& file);
+  void finish(WeightFile& file);
 
   std::unique_ptr<Backend> backend_;
   int num_threads_;
   int num_adapters_;
-  // Everything is copied out of the files: once open, a model does not notice what becomes of them.
+  // Files whose weights are used where they are mapped. Everything is copied out of the others: once open, a model does not notice
+  // what becomes of them.
+  std::vector<std::unique_ptr<GgufFile>> in_place_;
   TextConfig config_;
   std::unique_ptr<Table> token_embd_;  // [vocab_size][hidden_size]
   std::unique_ptr<TextDecoder> decoder_;

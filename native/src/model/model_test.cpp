@@ -43,6 +43,37 @@ TEST(a_model_embeds_and_says_what_it_is) {
   CHECK(std::memcmp(alone.pooled_out.data(), b.pooled_out.data() + kHidden, kHidden * 4) != 0);
 }
 
+TEST(packed_files_are_used_in_place) {
+  Files files;
+  write_all(files);
+  Batch expected;
+  {
+    Model m(files);
+    expected.run(m);
+  }
+  write_all(files, true);
+  Model m(files);
+  Batch b;
+  b.run(m);
+  CHECK(b.pooled_out == expected.pooled_out && b.multi_out == expected.multi_out);
+  // Another file under the same name is another file; the same one cut short is an error of every call from then on.
+  std::filesystem::rename(files.text, files.dir / "moved");
+  Files::write(files.text, text_file());
+  b.run(m);
+  CHECK(b.pooled_out == expected.pooled_out);
+  std::filesystem::resize_file(files.dir / "moved", 4096);
+  for (int i = 0; i < 2; ++i) CHECK_THROWS(b.run(m), E4J_IO_ERROR, "text.gguf: the file was cut short");
+}
+
+TEST(the_table_of_a_packed_file_is_rows) {
+  Files files;
+  write_all(files, true);
+  GgufBytes text = text_file([](const std::string& n, uint64_t&, uint64_t&) { return n == "token_embd.weight" ? "" : n; }, "qwen2vl", 2, true);
+  text.packed("token_embd.weight", kHidden, kVocab, std::vector<float>(kHidden * kVocab));
+  Files::write(files.text, text);
+  CHECK_THROWS(Model(files), E4J_BAD_FORMAT, "tensor token_embd.weight is packed, expected rows");
+}
+
 TEST(sessions_take_turns_and_agree) {
   Files files;
   write_all(files);

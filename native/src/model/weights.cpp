@@ -50,17 +50,19 @@ std::vector<float> WeightFile::vector(const std::string& name, int size) {
   return {values, values + size};
 }
 
-void WeightFile::check_all_taken() const {
+std::unique_ptr<GgufFile> WeightFile::finish() {
   for (const GgufTensor& t : file_->tensors())
     if (!taken_.contains(std::string(t.name)))
       fail(E4J_BAD_FORMAT, "%s: tensor %s (shape %s) belongs to nothing in this architecture", file_->path().c_str(),
            std::string(t.name).c_str(), shape_text(shape_of(t)).c_str());
+  file_->check_whole();
+  return std::move(file_);
 }
 
 LinearSource LinearLoader::source(const Layer& layer, std::vector<float>& bias) {
   const GgufTensor& weight = base_.matrix(layer.name + ".weight", layer.out_features, layer.in_features);
   if (layer.bias) bias = base_.vector(layer.name + ".bias", layer.out_features);
-  LinearSource source{layer.name, weight.type, layer.out_features, layer.in_features, weight.data, layer.bias ? bias.data() : nullptr, {}, layer.may_round};
+  LinearSource source{layer.name, weight.type, layer.out_features, layer.in_features, weight.data, layer.bias ? bias.data() : nullptr, {}, layer.may_round, weight.packed};
   for (const AdapterFile& adapter : layer.adapters) {
     const GgufFile& file = adapter.file->gguf();
     const GgufTensor* a = file.find_tensor(adapter.lora + ".lora_a");
@@ -87,7 +89,8 @@ std::vector<std::unique_ptr<Linear>> LinearLoader::load(std::span<const Layer> l
   std::vector<LinearSource> sources;
   for (size_t i = 0; i < layers.size(); ++i) sources.push_back(source(layers[i], biases[i]));
   auto linears = backend_.make_linears(sources);
-  for (const Layer& layer : layers) base_.gguf().release(*base_.gguf().find_tensor(layer.name + ".weight"));
+  for (const Layer& layer : layers)
+    if (const GgufTensor& weight = *base_.gguf().find_tensor(layer.name + ".weight"); !weight.packed) base_.gguf().release(weight);
   return linears;
 }
 

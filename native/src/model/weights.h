@@ -20,6 +20,8 @@ class WeightFile {
   explicit WeightFile(std::unique_ptr<GgufFile> file) : file_(std::move(file)) {}
 
   const GgufFile& gguf() const { return *file_; }
+  // Everything is taken: checks that the file was whole all along, and gives it up.
+  std::unique_ptr<GgufFile> finish();
 
   // Fails with E4J_BAD_FORMAT, naming the tensor with the shape found and the shape expected.
   const GgufTensor& matrix(const std::string& name, int rows, int cols);
@@ -29,9 +31,6 @@ class WeightFile {
   bool contains(const std::string& name) const { return file_->find_tensor(name) != nullptr; }
   // Taken on purpose without being used.
   void ignore(const std::string& name) { taken_.insert(name); }
-
-  // Fails when the file holds a tensor that nothing asked for.
-  void check_all_taken() const;
 
  private:
   std::unique_ptr<GgufFile> file_;

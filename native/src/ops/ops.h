@@ -39,10 +39,11 @@ struct LinearSource {
   std::string name;
   DType type;
   int out_features, in_features;
-  const std::byte* weight;         // [out_features][row_bytes(type, in_features)]
+  const std::byte* weight;         // [out_features][row_bytes(type, in_features)], or packed
   const float* bias = nullptr;     // [out_features] or null
   std::vector<LoraSource> adapters;  // by adapter index; empty: the layer is not adapted
   bool may_round = false;            // to 8-bit floating point, where the caller asked for that
+  bool packed = false;               // weight is packed_bytes(type, out_features, in_features) of panels (tensor/packed.h), which stay there
 };
 
 // A backend's own form of a linear layer: y = W x + b + scale_t * B_t (A_t x).
@@ -83,6 +84,7 @@ struct ModelSize {
   uint64_t stored_bytes = 0;  // of the same, as the files hold them
   uint64_t table_values = 0;
   uint64_t adapter_values = 0;
+  bool packed = false;        // some of the files are (tensor/packed.h)
   int hidden_size = 0, intermediate_size = 0;  // of the text decoder
 };
 
@@ -162,7 +164,8 @@ class Backend {
     for (const LinearSource& source : sources) linears.push_back(make_linear(source));
     return linears;
   }
-  virtual std::unique_ptr<Table> make_table(const GgufTensor& table) = 0;
+  // stays: its data outlives the table.
+  virtual std::unique_ptr<Table> make_table(const GgufTensor& table, bool stays) = 0;
   // Constants, such as a norm's weights.
   virtual std::unique_ptr<Memory> make_vector(std::span<const float> values) = 0;
   // Uninitialised. Fails with E4J_OUT_OF_MEMORY or std::bad_alloc.

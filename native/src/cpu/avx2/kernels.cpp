@@ -3,7 +3,6 @@
 
 #include "cpu/avx2/dot.h"
 #include "cpu/kernels.h"
-#include "cpu/packed_matrix.h"
 
 namespace e4j::cpu::avx2 {
 

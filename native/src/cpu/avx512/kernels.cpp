@@ -5,7 +5,6 @@
 #include "cpu/avx512/softmax.h"
 #include "cpu/avx512/vector.h"
 #include "cpu/kernels.h"
-#include "cpu/packed_matrix.h"
 
 namespace e4j::cpu::avx512 {
 

@@ -1,6 +1,5 @@
 // The reference tier: plain loops that say what each kernel computes.
 #include "cpu/kernels.h"
-#include "cpu/packed_matrix.h"
 
 namespace e4j::cpu::scalar {
 
