@@ -22,7 +22,7 @@ final class AdapterFile {
     return "adapter-" + task + ".gguf";
   }
 
-  static FileContents contents(Checkpoint checkpoint, AdapterConfig adapter, TensorSelection tensors,
+  static GgufContents contents(Checkpoint checkpoint, AdapterConfig adapter, TensorSelection tensors,
       WeightType weights, String task) {
     WeightType stored = weights.ofAdapters();
     GgufMetadata metadata = TextFile.general("qwen2vl", "adapter", checkpoint.name() + "-" + task, stored)
@@ -37,7 +37,7 @@ final class AdapterFile {
             rows(checkpoint.config().text(), module.getValue()), cols(checkpoint.config().text(), module.getValue()));
       }
     }
-    return GgufContents.of(name(task), metadata, out);
+    return new GgufContents(name(task), metadata, out);
   }
 
   /** A [rank, cols] and B [rows, rank] of one module. */

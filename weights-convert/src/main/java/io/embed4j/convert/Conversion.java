@@ -25,6 +25,7 @@ public final class Conversion {
   private final Supplier<Checkpoint> source;
   private Path out;
   private WeightType type = WeightType.BF16;
+  private boolean packed;
   private boolean force;
   private Progress progress = Progress.NONE;
   private int threads = Math.max(1, Math.min(8, Runtime.getRuntime().availableProcessors()));
@@ -54,6 +55,15 @@ public final class Conversion {
   /** What the weights are stored as; bf16 unless set. */
   public Conversion type(WeightType weights) {
     type = Objects.requireNonNull(weights);
+    return this;
+  }
+
+  /**
+   * Writes the matrices in the order in which the CPU's products read them, so that a model opens without a copy of its
+   * own and processes share one. No other program reads such files, nor does a GPU.
+   */
+  public Conversion packed(boolean inPanels) {
+    packed = inPanels;
     return this;
   }
 
@@ -105,7 +115,7 @@ public final class Conversion {
     TensorSelection adapters = new TensorSelection(checkpoint.where() + ": adapters", checkpoint.adapterTensors());
     checkpoint.config().tokens().requireIn(checkpoint.where() + ": config.json", checkpoint.vocabulary());
     List<String> tasks = tasks(checkpoint);
-    List<FileContents> files = new ArrayList<>();
+    List<GgufContents> files = new ArrayList<>();
     files.add(TextFile.contents(checkpoint, tensors, type, tasks));
     files.add(VisionFile.contents(checkpoint, tensors, type));
     MultiVectorFile.contents(checkpoint, tensors, adapters, type, tasks).ifPresentOrElse(files::add,
@@ -116,7 +126,7 @@ public final class Conversion {
     skipOutput(checkpoint.config().text(), tensors);
     tensors.requireAllTaken();
     adapters.requireAllTaken();
-    return files;
+    return files.stream().map(file -> packed ? file.inPanels() : file.inRows()).toList();
   }
 
   private static List<String> tasks(Checkpoint checkpoint) {

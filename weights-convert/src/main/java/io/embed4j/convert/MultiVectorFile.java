@@ -12,7 +12,7 @@ final class MultiVectorFile {
   private MultiVectorFile() {}
 
   /** Empty for a checkpoint without a head, which only one that is not the published model may be. */
-  static Optional<FileContents> contents(Checkpoint checkpoint, TensorSelection tensors, TensorSelection adapters,
+  static Optional<GgufContents> contents(Checkpoint checkpoint, TensorSelection tensors, TensorSelection adapters,
       WeightType weights, List<String> tasks) {
     ModelConfig config = checkpoint.config();
     boolean stated = tensors.has(MODULE + ".weight") || tensors.has(MODULE + ".bias");
@@ -32,7 +32,7 @@ final class MultiVectorFile {
         AdapterFile.addPair(out, adapters, stored, MODULE, task, "multivector." + task, adapter.rank(), dim, hidden);
       }
     });
-    return Optional.of(GgufContents.of(NAME, metadata, out));
+    return Optional.of(new GgufContents(NAME, metadata, out));
   }
 
   /** The head's own extent, where config.json does not state it. */

@@ -13,12 +13,12 @@ import java.util.List;
  * @param dims extents, fastest first, as GGUF states them
  * @param cols values of one row: what is encoded as a unit and never split over blocks or slices
  * @param rows how many
- * @param rowBytes of one encoded row
+ * @param packed in panels, as the CPU's products read a matrix, rather than row by row
  */
-record OutputTensor(String name, TensorType type, List<Long> dims, long rows, long cols, long rowBytes, Rows source) {
+record OutputTensor(String name, TensorType type, List<Long> dims, long rows, long cols, boolean packed, Rows source) {
 
   private OutputTensor(String name, TensorType type, List<Long> dims, long rows, long cols, Rows source) {
-    this(name, type, dims, rows, cols, type.rowBytes(cols), source);
+    this(name, type, dims, rows, cols, false, source);
   }
 
   /** Reads rows as float32 in the machine's byte order; any number of threads may read at once. */
@@ -63,8 +63,29 @@ record OutputTensor(String name, TensorType type, List<Long> dims, long rows, lo
         new Frame(tensor, frame, channels, extents.get(2), plane));
   }
 
+  /** The same in panels. */
+  OutputTensor inPanels() {
+    return new OutputTensor(name, type, dims, rows, cols, true, source);
+  }
+
+  /** The type number in the file. */
+  int typeId() {
+    return packed ? type.id() + TensorType.PACKED : type.id();
+  }
+
   long bytes() {
-    return Math.multiplyExact(rows, rowBytes);
+    return bytes(rows);
+  }
+
+  /** Of that many rows, which are whole panels of a packed tensor unless they are its last. */
+  long bytes(long count) {
+    return packed ? type.packedBytes(count, cols) : Math.multiplyExact(count, type.rowBytes(cols));
+  }
+
+  /** Rows that can be written apart from others: about so many values. */
+  long slice(long values) {
+    int unit = packed ? TensorType.PANEL_ROWS : 1;
+    return Math.max(unit, values / cols / unit * unit);
   }
 
   /** Rows that follow each other in the checkpoint. */

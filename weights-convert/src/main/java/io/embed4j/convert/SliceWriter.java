@@ -102,10 +102,10 @@ final class SliceWriter {
     Queue<Slice> slices = new ConcurrentLinkedQueue<>();
     for (int i = 0; i < file.tensors().size(); i++) {
       OutputTensor tensor = file.tensors().get(i);
-      long step = Math.max(1, SLICE_VALUES / tensor.cols());
+      long step = tensor.slice(SLICE_VALUES);
       for (long first = 0; first < tensor.rows(); first += step) {
         int rows = (int) Math.min(step, tensor.rows() - first);
-        slices.add(new Slice(tensor, first, rows, file.offsets().get(i) + first * tensor.rowBytes()));
+        slices.add(new Slice(tensor, first, rows, file.offsets().get(i) + (first == 0 ? 0 : tensor.bytes(first))));
       }
     }
     return slices;
@@ -113,29 +113,48 @@ final class SliceWriter {
 
   private void drain(Queue<Slice> slices, FileChannel out) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment floats = MemorySegment.NULL;
-      MemorySegment encoded = MemorySegment.NULL;
+      Scratch scratch = new Scratch(new Memory(arena), new Memory(arena), new Memory(arena));
       for (Slice slice; (slice = slices.poll()) != null; ) {
         if (Thread.currentThread().isInterrupted()) throw Failure.cancelled();
-        long bytes = 4 * slice.rows * slice.tensor.cols();
-        if (floats.byteSize() < bytes) {
-          floats = arena.allocate(Math.max(bytes, 4 * SLICE_VALUES), 64);
-          encoded = arena.allocate(floats.byteSize(), 64);
-        }
-        write(slice, floats.asSlice(0, bytes), encoded.asSlice(0, slice.rows * slice.tensor.rowBytes()), out);
+        write(slice, scratch, out);
       }
     }
   }
 
-  private void write(Slice slice, MemorySegment floats, MemorySegment encoded, FileChannel out) throws IOException {
+  /** What a slice is on its way: float32, rows of its type, panels. */
+  private record Scratch(Memory floats, Memory rows, Memory panels) {}
+
+  /** Memory that grows as needed; what it held is lost. */
+  private static final class Memory {
+    private final Arena arena;
+    private MemorySegment segment = MemorySegment.NULL;
+
+    Memory(Arena arena) {
+      this.arena = arena;
+    }
+
+    MemorySegment of(long bytes) {
+      if (segment.byteSize() < bytes) segment = arena.allocate(Math.max(bytes, 4 * SLICE_VALUES), 64);
+      return segment.asSlice(0, bytes);
+    }
+  }
+
+  private void write(Slice slice, Scratch scratch, FileChannel out) throws IOException {
     OutputTensor tensor = slice.tensor;
+    MemorySegment floats = scratch.floats.of(4 * slice.rows * tensor.cols());
+    MemorySegment rows = scratch.rows.of(slice.rows * tensor.type().rowBytes(tensor.cols()));
     tensor.source().read(slice.first, slice.rows, floats);
     try {
-      tensor.type().quantize(floats, slice.rows, tensor.cols(), encoded);
+      tensor.type().quantize(floats, slice.rows, tensor.cols(), rows);
     } catch (EmbeddingException e) {
       CheckpointTensor source = tensor.source().tensor();
       throw new EmbeddingException(EmbeddingException.BAD_MODEL, source.where() + ": " + source.name() + ": of "
           + tensor.name() + ", counting rows from " + slice.first + ", " + e.getMessage(), e);
+    }
+    MemorySegment encoded = rows;
+    if (tensor.packed()) {
+      encoded = scratch.panels.of(tensor.bytes(slice.rows));
+      tensor.type().pack(rows, slice.rows, tensor.cols(), encoded);
     }
     writeFully(out, encoded.asByteBuffer(), slice.offset);
     advance(encoded.byteSize());

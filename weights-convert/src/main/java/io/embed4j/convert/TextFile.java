@@ -12,11 +12,11 @@ final class TextFile {
   private TextFile() {}
 
   /** @param tasks the adapters beside it; empty for merged weights */
-  static FileContents contents(Checkpoint checkpoint, TensorSelection tensors, WeightType weights, List<String> tasks) {
+  static GgufContents contents(Checkpoint checkpoint, TensorSelection tensors, WeightType weights, List<String> tasks) {
     Storage storage = new Storage(weights);
     List<OutputTensor> out = tensors(checkpoint.config().text(), tensors, storage);
     storage.report(NAME);
-    return GgufContents.of(NAME, metadata(checkpoint, weights, tasks), out);
+    return new GgufContents(NAME, metadata(checkpoint, weights, tasks), out);
   }
 
   private static List<OutputTensor> tensors(TextConfig text, TensorSelection in, Storage storage) {

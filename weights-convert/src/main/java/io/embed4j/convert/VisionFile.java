@@ -20,13 +20,13 @@ final class VisionFile {
 
   private VisionFile() {}
 
-  static FileContents contents(Checkpoint checkpoint, TensorSelection tensors, WeightType weights) {
+  static GgufContents contents(Checkpoint checkpoint, TensorSelection tensors, WeightType weights) {
     WeightType stored = weights.ofVision();
     if (stored != weights) LOG.info("{}: stored as {}, since {} harms it more than it saves", NAME, stored, weights);
     Storage storage = new Storage(stored);
     List<OutputTensor> out = tensors(checkpoint.config(), tensors, storage, stored);
     storage.report(NAME);
-    return GgufContents.of(NAME, metadata(checkpoint, stored), out);
+    return new GgufContents(NAME, metadata(checkpoint, stored), out);
   }
 
   private static List<OutputTensor> tensors(ModelConfig config, TensorSelection in, Storage storage,

@@ -10,6 +10,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.embed4j.ffm.GgufFile;
 import io.embed4j.ffm.TensorType;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -98,6 +100,41 @@ class ConversionTest {
     assertEquals(Set.of(small), Set.copyOf(types(out.resolve("adapter-retrieval.gguf")).values()));
     assertEquals(small, types(out.resolve("multivector.gguf")).get("multivector.code.lora_a"));
     assertEquals(TensorType.F32, types(out.resolve("multivector.gguf")).get("multivector.bias"));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void packedFilesHoldTheSameMatricesInPanels(WeightType type) {
+    Path checkpoint = MiniModel.write(temp.resolve("checkpoint"));
+    Path out = convert(checkpoint, type);
+    Path packed = temp.resolve("packed");
+    Conversion.of(checkpoint).to(packed).type(type).packed(true).run();
+    for (String name : List.of("text.gguf", "vision.gguf", "multivector.gguf", "adapter-code.gguf")) {
+      try (GgufFile rows = GgufFile.open(out.resolve(name)); GgufFile panels = GgufFile.open(packed.resolve(name));
+          Arena arena = Arena.ofConfined()) {
+        assertEquals(64, panels.info().alignment());
+        assertEquals(rows.metadata().keySet().stream().toList(),
+            panels.metadata().keySet().stream().filter(key -> !key.equals("general.alignment")).toList());
+        for (int i = 0; i < rows.tensors().size(); i++) {
+          GgufFile.Tensor row = rows.tensors().get(i);
+          GgufFile.Tensor panel = panels.tensors().get(i);
+          assertEquals(List.of(row.name(), row.typeId(), row.shape()), List.of(panel.name(), panel.typeId(), panel.shape()));
+          assertFalse(row.packed());
+          assertEquals(row.shape().size() == 2 && !row.name().equals("token_embd.weight"), panel.packed(), row.name());
+          MemorySegment expected = panel.packed() ? inPanels(row, arena) : row.data();
+          assertEquals(-1, expected.mismatch(panel.data()), row.name());
+        }
+      }
+    }
+  }
+
+  private static MemorySegment inPanels(GgufFile.Tensor tensor, Arena arena) {
+    TensorType type = TensorType.of(tensor.typeId()).orElseThrow();
+    long cols = tensor.shape().getFirst();
+    long rows = tensor.shape().getLast();
+    MemorySegment panels = arena.allocate(type.packedBytes(rows, cols), 64);
+    type.pack(tensor.data(), rows, cols, panels);
+    return panels;
   }
 
   /** llama.cpp's use_more_bits for 36 layers. */

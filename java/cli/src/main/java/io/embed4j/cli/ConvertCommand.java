@@ -23,6 +23,10 @@ final class ConvertCommand implements Runnable {
       description = "Weights as f32, bf16 (default), f16, q8_0, q6_k or q4_k_m.")
   private WeightType type;
 
+  @Option(names = "--packed", description = "Write weights as the CPU reads them: the model opens in a second and processes "
+      + "share its memory, but no GPU and no other program reads it.")
+  private boolean packed;
+
   @Option(names = "--force", description = "Replace model files that are there.")
   private boolean force;
 
@@ -31,7 +35,7 @@ final class ConvertCommand implements Runnable {
 
   @Override
   public void run() {
-    run(Conversion.of(checkpoint), type, out, force, spec.commandLine().getOut());
+    run(Conversion.of(checkpoint).packed(packed), type, out, force, spec.commandLine().getOut());
   }
 
   /** Runs a conversion with a progress bar and says what it wrote. */

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -35,6 +36,9 @@ final class SynthCommand implements Runnable {
       description = "Write the converted model directly, with weights as f32, bf16, f16, q8_0, q6_k or q4_k_m.")
   private WeightType type;
 
+  @Option(names = "--packed", description = "With --type: weights as the CPU reads them (embed4j convert --packed).")
+  private boolean packed;
+
   @Option(names = "--force", description = "Replace files that are there.")
   private boolean force;
 
@@ -45,8 +49,11 @@ final class SynthCommand implements Runnable {
   public void run() {
     PrintWriter report = spec.commandLine().getOut();
     SynthCheckpoint checkpoint = new SynthCheckpoint(config, salt, style);
+    if (packed && type == null) {
+      throw new ParameterException(spec.commandLine(), "--packed needs --type: a checkpoint is not packed");
+    }
     if (type != null) {
-      ConvertCommand.run(Conversion.of(checkpoint), type, out, force, report);
+      ConvertCommand.run(Conversion.of(checkpoint).packed(packed), type, out, force, report);
     } else {
       write(checkpoint, out, force, report);
     }

@@ -37,6 +37,11 @@ final class Functions {
   // e4j_status e4j_dequantize(int32_t type, const void* src, uint64_t src_bytes, int64_t rows, int64_t cols, float* dst,
   //                           e4j_error* error)
   final MethodHandle dequantize;
+  // e4j_status e4j_packed_bytes(int32_t type, int64_t rows, int64_t cols, uint64_t* out, e4j_error* error)
+  final MethodHandle packedBytes;
+  // e4j_status e4j_pack(int32_t type, const void* src, uint64_t src_bytes, int64_t rows, int64_t cols, void* dst,
+  //                     uint64_t dst_bytes, e4j_error* error)
+  final MethodHandle pack;
   // e4j_status e4j_model_open(const e4j_model_params* params, e4j_model** out, e4j_error* error)
   final MethodHandle modelOpen;
   // void e4j_model_close(e4j_model* model)
@@ -82,6 +87,9 @@ final class Functions {
         JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS));
     dequantize = link("e4j_dequantize", FunctionDescriptor.of(
         JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, ADDRESS));
+    packedBytes = link("e4j_packed_bytes", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, ADDRESS, ADDRESS));
+    pack = link("e4j_pack", FunctionDescriptor.of(
+        JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS));
     modelOpen = link("e4j_model_open", three);
     modelClose = link("e4j_model_close", close);
     modelGetInfo = link("e4j_model_get_info", three);

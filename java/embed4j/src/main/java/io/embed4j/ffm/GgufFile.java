@@ -41,10 +41,11 @@ public final class GgufFile extends Handle {
    * One tensor.
    *
    * @param typeId the ggml type number; {@link TensorType#of} names those Embed4J knows
+   * @param packed whether it is a matrix in panels rather than rows ({@link TensorType#pack})
    * @param shape extents, fastest first, as the file has them
    * @param data the tensor's bytes, little-endian
    */
-  public record Tensor(String name, int typeId, List<Long> shape, MemorySegment data) {}
+  public record Tensor(String name, int typeId, boolean packed, List<Long> shape, MemorySegment data) {}
 
   private GgufFile(Path path, MemorySegment address, Functions functions) {
     super(path.toString(), address, functions.ggufClose);
@@ -138,9 +139,11 @@ public final class GgufFile extends Handle {
       for (int d = 0; d < Layouts.getInt(tensor, Layouts.GGUF_TENSOR, "num_dims"); d++) {
         shape.add(tensor.get(ValueLayout.JAVA_LONG, Layouts.offset(Layouts.GGUF_TENSOR, "dims") + 8L * d));
       }
+      int type = Layouts.getInt(tensor, Layouts.GGUF_TENSOR, "type");
       tensors.add(new Tensor(
           text(tensor, Layouts.GGUF_TENSOR, "name", "name_bytes"),
-          Layouts.getInt(tensor, Layouts.GGUF_TENSOR, "type"),
+          type & ~TensorType.PACKED,
+          (type & TensorType.PACKED) != 0,
           List.copyOf(shape),
           view(tensor, Layouts.GGUF_TENSOR, "data", "data_bytes")));
     }

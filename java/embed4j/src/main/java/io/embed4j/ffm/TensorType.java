@@ -11,6 +11,11 @@ import java.util.Optional;
 public enum TensorType {
   F32(0), F16(1), Q8_0(8), Q4_K(12), Q5_K(13), Q6_K(14), BF16(30);
 
+  /** Rows of a panel of a packed matrix. */
+  public static final int PANEL_ROWS = 16;
+  /** Added to the type number of a packed matrix in a file (embed4j.h, E4J_PACKED). */
+  public static final int PACKED = 1 << 30;
+
   private final int id;
 
   TensorType(int id) {
@@ -68,6 +73,34 @@ public enum TensorType {
     checkWritable(dst);
     Functions functions = NativeLibrary.functions();
     Calls.check(error -> (int) functions.dequantize.invokeExact(id, src, src.byteSize(), rows, cols, dst, error));
+  }
+
+  /**
+   * Bytes of a packed matrix: its rows in panels of 16, as the CPU's products read them.
+   *
+   * @throws EmbeddingException {@link EmbeddingException#INVALID_ARGUMENT} as {@link #rowBytes}, or for an extent that is
+   *     not 1 to 2^31 - 1
+   */
+  public long packedBytes(long rows, long cols) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ValueLayout.JAVA_LONG);
+      Functions functions = NativeLibrary.functions();
+      Calls.check(error -> (int) functions.packedBytes.invokeExact(id, rows, cols, out, error));
+      return out.get(ValueLayout.JAVA_LONG, 0);
+    }
+  }
+
+  /**
+   * Rows of this type to panels. Panels are independent, so callers may split the rows after every 16. Both segments must
+   * be native memory (not heap arrays).
+   *
+   * @param src exactly rows * rowBytes(cols) bytes
+   * @param dst exactly packedBytes(rows, cols) bytes
+   */
+  public void pack(MemorySegment src, long rows, long cols, MemorySegment dst) {
+    checkWritable(dst);
+    Functions functions = NativeLibrary.functions();
+    Calls.check(error -> (int) functions.pack.invokeExact(id, src, src.byteSize(), rows, cols, dst, dst.byteSize(), error));
   }
 
   /** Native code would write into a file mapped for reading, which ends the process. */

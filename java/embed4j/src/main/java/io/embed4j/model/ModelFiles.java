@@ -148,7 +148,7 @@ public record ModelFiles(Path text, Path vision, Path multiVector, Map<Task, Pat
     long parameters = 0;
     for (GgufFile.Tensor tensor : file.tensors()) {
       String type = TensorType.of(tensor.typeId()).map(t -> t.name().toLowerCase(Locale.ROOT))
-          .orElse("type " + tensor.typeId());
+          .orElse("type " + tensor.typeId()) + (tensor.packed() ? " packed" : "");
       types.merge(type, 1, Integer::sum);
       parameters += tensor.shape().stream().mapToLong(Long::longValue).reduce(1, Math::multiplyExact);
     }
