@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <system_error>
 
 #include "base/status.h"
@@ -47,25 +48,21 @@ MappedFile::~MappedFile() {
   ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
-bool MappedFile::holds(const std::byte* begin, size_t bytes) const noexcept {
-  return begin >= data_ && begin <= data_ + size_ && bytes <= static_cast<size_t>(data_ + size_ - begin);
-}
-
-void MappedFile::populate(const std::byte* begin, size_t bytes) const noexcept {
-  if (!holds(begin, bytes)) return;
-#ifdef MADV_POPULATE_READ
-  const size_t offset = static_cast<size_t>(begin - data_), page = static_cast<size_t>(::sysconf(_SC_PAGESIZE)), first = offset / page * page;
-  ::madvise(const_cast<std::byte*>(data_) + first, offset + bytes - first, MADV_POPULATE_READ);
-#endif
-}
-
 void MappedFile::release(const std::byte* begin, size_t bytes) const noexcept {
-  if (!holds(begin, bytes)) return;
+  if (begin < data_ || begin > data_ + size_ || bytes > static_cast<size_t>(data_ + size_ - begin)) return;
   const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   const size_t offset = static_cast<size_t>(begin - data_);
   const size_t first = (offset + page - 1) / page * page;
   const size_t last = (offset + bytes) / page * page;
   if (first < last) ::madvise(const_cast<std::byte*>(data_) + first, last - first, MADV_DONTNEED);
+}
+
+void fault_in(const std::byte* begin, size_t bytes) noexcept {
+  const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE)), before = reinterpret_cast<uintptr_t>(begin) % page;
+  ::madvise(const_cast<std::byte*>(begin) - before, bytes + before, MADV_WILLNEED);
+  // A fault maps what is in the page cache around it, 64 KiB unless the system was told otherwise.
+  constexpr size_t kStep = size_t{64} << 10;
+  for (size_t at = 0; at < bytes; at += kStep) *static_cast<const volatile std::byte*>(begin + at);
 }
 
 }  // namespace e4j

@@ -23,17 +23,17 @@ class MappedFile {
 
   // Some of the file could not be read any more: what was read may be zeros that are not in it.
   bool lost() const noexcept { return guard_->lost(); }
-  // Makes the pages of [begin, begin + bytes) resident, reading what is not in the page cache. Only a hint.
-  void populate(const std::byte* begin, size_t bytes) const noexcept;
   // Drops the resident pages that lie wholly inside [begin, begin + bytes); reading them again loads them again.
   void release(const std::byte* begin, size_t bytes) const noexcept;
 
  private:
-  bool holds(const std::byte* begin, size_t bytes) const noexcept;
-
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
   std::optional<BusGuard> guard_;
 };
+
+// Brings bytes of a mapping into memory and into this process's page tables, so that the first who computes with them need not wait
+// for the disk or the system.
+void fault_in(const std::byte* begin, size_t bytes) noexcept;
 
 }  // namespace e4j

@@ -118,7 +118,7 @@ void each_segment(std::span<const AdapterSegment> segments, int first, int row, 
 }
 
 PackedMatrix matrix(DType type, int n, int k, const std::byte* weight, bool packed, ThreadPool& pool) {
-  return packed ? packed_matrix(type, n, k, weight) : pack_matrix(type, n, k, weight, pool);
+  return packed ? packed_matrix(type, n, k, weight, pool) : pack_matrix(type, n, k, weight, pool);
 }
 PackedMatrix matrix(const GgufTensor& t, ThreadPool& pool) {
   return matrix(t.type, static_cast<int>(t.dims[1]), static_cast<int>(t.dims[0]), t.data, t.packed, pool);

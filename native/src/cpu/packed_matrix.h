@@ -28,7 +28,7 @@ struct PackedMatrix {
 
 // rows: [n][row_bytes(type, k)], as GGUF stores a tensor.
 PackedMatrix pack_matrix(DType type, int n, int k, const std::byte* rows, ThreadPool& pool);
-// panels: [packed_bytes(type, n, k)], read where they are: they must outlive the matrix.
-PackedMatrix packed_matrix(DType type, int n, int k, const std::byte* panels);
+// panels: [packed_bytes(type, n, k)] of a mapped file, used where they are: they must outlive the matrix.
+PackedMatrix packed_matrix(DType type, int n, int k, const std::byte* panels, ThreadPool& pool);
 
 }  // namespace e4j::cpu

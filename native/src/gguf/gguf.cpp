@@ -166,10 +166,6 @@ bool GgufFile::in_place() const {
   return std::any_of(tensors().begin(), tensors().end(), [](const GgufTensor& t) { return t.packed; });
 }
 
-void GgufFile::populate() const noexcept {
-  if (state_->mapping) state_->mapping->populate(state_->bytes, state_->size);
-}
-
 void GgufFile::release(const GgufTensor& tensor) const noexcept {
   if (state_->mapping) state_->mapping->release(tensor.data, tensor.data_bytes);
 }

@@ -60,8 +60,6 @@ class GgufFile {
 
   // Some tensor is packed: the file is made to be used where it is mapped, rather than copied out of.
   bool in_place() const;
-  // Makes all of the mapping resident.
-  void populate() const noexcept;
   // Drops resident pages of the mapping that hold this tensor (after it was repacked elsewhere).
   void release(const GgufTensor& tensor) const noexcept;
   // Fails with E4J_IO_ERROR when something of the file could not be read since it was opened (MappedFile::lost).

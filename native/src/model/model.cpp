@@ -83,9 +83,7 @@ Model::Model(const ModelPaths& paths, std::unique_ptr<Backend> backend, int num_
 
 void Model::finish(WeightFile& file) {
   std::unique_ptr<GgufFile> gguf = file.finish();
-  if (!gguf->in_place()) return;
-  gguf->populate();
-  in_place_.push_back(std::move(gguf));
+  if (gguf->in_place()) in_place_.push_back(std::move(gguf));
 }
 
 void Model::load_multivector(WeightFile& file, std::span<const Adapter> adapters) {
