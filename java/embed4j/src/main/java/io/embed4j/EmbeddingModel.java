@@ -9,7 +9,6 @@ import io.embed4j.ffm.SystemInfo;
 import io.embed4j.model.ModelFiles;
 import io.embed4j.model.TextFile;
 import io.embed4j.pooling.Matryoshka;
-import io.embed4j.tokenizer.Tokenizer;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -17,6 +16,8 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.slf4j.Logger;
@@ -82,20 +83,38 @@ public final class EmbeddingModel implements AutoCloseable {
       throw new EmbeddingException(EmbeddingException.INVALID_ARGUMENT,
           "mergedTask is for a text GGUF without adapters, but " + path + " has adapters for " + files.info().tasks());
     }
-    Tokenizer tokenizer;
-    try (GgufFile text = GgufFile.open(files.text())) {
-      tokenizer = new TextFile(text).tokenizer();
-    }
     Matryoshka sizes = new Matryoshka(files.info().matryoshkaDims());
-    Preparation preparation = new Preparation(files, options, tokenizer, sizes);
-    Engine engine = new Engine(new NativeModel.Params(options.threads(), files.text(), files.vision(), files.multiVector(),
-        List.copyOf(files.adapters().values()), options.device(), options.precision()));
+    // The vocabulary's tables are made while the weights come in.
+    CompletableFuture<Preparation> preparing = CompletableFuture.supplyAsync(() -> preparation(files, options, sizes),
+        task -> Thread.ofPlatform().daemon().name("embed4j-open").start(task));
+    Engine engine;
+    try {
+      engine = new Engine(new NativeModel.Params(options.threads(), files.text(), files.vision(), files.multiVector(),
+          List.copyOf(files.adapters().values()), options.device(), options.precision()));
+    } catch (RuntimeException | Error e) {
+      preparing.exceptionally(alsoFailed -> null).join(); // it reads the files, which are the caller's again
+      throw e;
+    }
+    Preparation preparation;
+    try {
+      preparation = preparing.join();
+    } catch (CompletionException e) {
+      engine.close();
+      if (e.getCause() instanceof Error error) throw error;
+      throw (RuntimeException) e.getCause();
+    }
     EmbeddingModel model = new EmbeddingModel(files, options, sizes, preparation, engine, system);
     LOG.info("opened {} ({}) on {}", path, model.info.name(), model.runtime.device());
     if (!engine.info().deviceNote().isEmpty()) {
       LOG.warn("no GPU is used, the model runs on {}: {}", model.runtime.device(), engine.info().deviceNote());
     }
     return model;
+  }
+
+  private static Preparation preparation(ModelFiles files, ModelOptions options, Matryoshka sizes) {
+    try (GgufFile text = GgufFile.open(files.text())) {
+      return new Preparation(files, options, new TextFile(text).tokenizer(), sizes);
+    }
   }
 
   /** What the files say of the model. */

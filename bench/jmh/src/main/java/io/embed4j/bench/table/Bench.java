@@ -72,22 +72,29 @@ final class Bench implements AutoCloseable {
 
   /** Where the full synthetic model of a type lies; it is made when it is not there. */
   Path directory(String type) {
-    return made("full", type);
+    return made("full", type, List.of());
+  }
+
+  /** The same, its weights as the CPU reads them. */
+  Path packed(String type) {
+    return made("full", type, List.of("--packed"));
   }
 
   /** Where the tiny synthetic model lies. */
   Path tiny() {
-    return made("tiny", "bf16");
+    return made("tiny", "bf16", List.of());
   }
 
-  private Path made(String config, String type) {
-    Path directory = settings.models().resolve(config + "-" + type);
+  private Path made(String config, String type, List<String> layout) {
+    Path directory = settings.models().resolve(config + "-" + type + String.join("", layout).replace("--", "-"));
     if (Files.isRegularFile(directory.resolve("text.gguf"))) return directory;
     settings.say("making " + directory);
     try {
       Files.createDirectories(settings.models());
-      int code = new ProcessBuilder(settings.home().resolve("embed4j").toString(), "synth", directory.toString(), "--config", config,
-          "--type", type, "--force").redirectOutput(ProcessBuilder.Redirect.DISCARD).inheritIO().start().waitFor();
+      List<String> command = new ArrayList<>(List.of(settings.home().resolve("embed4j").toString(), "synth", directory.toString(),
+          "--config", config, "--type", type, "--force"));
+      command.addAll(layout);
+      int code = new ProcessBuilder(command).redirectOutput(ProcessBuilder.Redirect.DISCARD).inheritIO().start().waitFor();
       if (code != 0) throw new IllegalStateException("embed4j synth ended with exit code " + code);
       return directory;
     } catch (IOException e) {

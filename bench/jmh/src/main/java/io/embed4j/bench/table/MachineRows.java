@@ -23,7 +23,10 @@ final class MachineRows {
       rows.add(new Row("resident-" + type, TextRows.name(type) + ", resident memory of the process after opening / file size", "",
           Bound.most(1.10, 1.03), bench -> resident(bench, type)));
     }
-    rows.add(new Row("open", "open the 6 GB text model (BF16), page cache warm", "s", Bound.most(2, 0.5), MachineRows::open));
+    rows.add(new Row("open", "open the 6 GB text model (BF16), page cache warm", "s", Bound.most(2, 0.5),
+        bench -> open(bench, bench.directory("bf16").resolve("text.gguf"))));
+    rows.add(new Row("open-packed", "the same, packed (embed4j convert --packed)", "s", Bound.most(2, 0.5),
+        MachineRows::openPacked));
     rows.add(new Row("java-time", "Java, query of 16 tokens: time outside the downcall", "us", Bound.most(200, 60),
         bench -> java(bench, "outside_us", 1)));
     rows.add(new Row("java-garbage", "Java, query of 16 tokens: garbage beyond the vector", "KB", Bound.most(8, 1),
@@ -41,8 +44,18 @@ final class MachineRows {
         (ObjectNode) model.ready());
   }
 
-  private static Outcome open(Bench bench) {
-    Path text = bench.directory("bf16").resolve("text.gguf");
+  /** A packed model must give the vectors of the other. */
+  private static Outcome openPacked(Bench bench) {
+    Outcome outcome = open(bench, bench.packed("bf16").resolve("text.gguf"));
+    Path rows = bench.directory("bf16").resolve("text.gguf");
+    String expected = bench.model(rows, Map.of(), List.of(), "-").child().ask("query").get("sha256").asText();
+    bench.closeModel();
+    String found = outcome.details().get("sha256").asText();
+    if (!found.equals(expected)) throw new IllegalStateException("a query's vector has SHA-256 " + found + ", unpacked " + expected);
+    return outcome;
+  }
+
+  private static Outcome open(Bench bench, Path text) {
     Samples seconds = new Samples();
     Samples memory = new Samples();
     for (int i = 0; i < OPENINGS; i++) {
@@ -51,8 +64,9 @@ final class MachineRows {
       memory.add(bench.newMemorySeconds(text.toFile().length()));
       seconds.add(bench.model(text, Map.of(), List.of(), "-").ready().get("open_seconds").asDouble());
     }
+    String sha256 = bench.model(text, Map.of(), List.of(), "-").child().ask("query").get("sha256").asText();
     bench.closeModel();
-    ObjectNode details = Child.JSON.createObjectNode();
+    ObjectNode details = Child.JSON.createObjectNode().put("sha256", sha256);
     seconds.putInto(details, "seconds");
     memory.putInto(details, "new_memory_seconds");
     return new Outcome(seconds.median(), "a fresh JVM each time; writing once to as much new memory takes %.2f s".formatted(
