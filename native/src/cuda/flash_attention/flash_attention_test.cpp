@@ -76,17 +76,11 @@ std::vector<double> plain(const Problem& p, bool rounded) {
   return out;
 }
 
-template <class Traits>
+template <class TileLoop, class EmulatedBlock = Block>
 uint64_t run_tiles(const FlashAttention& call) {
   const AttentionArguments arguments = attention_arguments(call);
-  Block block(Traits::kThreads, Traits::kSharedBytes);
-  for (unsigned tile = 0; tile < static_cast<unsigned>(call.tile_count); ++tile) block.run(tile, [&] { attention_tile<Traits>(arguments); });
-  return block.matrix_products();
-}
-uint64_t run_wgmma_tiles(const FlashAttention& call) {
-  const AttentionArguments arguments = attention_arguments(call);
-  WarpgroupBlock block(WgmmaCausal128::kThreads, WgmmaCausal128::kSharedBytes);
-  for (unsigned tile = 0; tile < static_cast<unsigned>(call.tile_count); ++tile) block.run(tile, [&] { wgmma_attention_tile<WgmmaCausal128>(arguments); });
+  EmulatedBlock block(TileLoop::Traits::kThreads, TileLoop::Traits::kSharedBytes);
+  for (unsigned tile = 0; tile < static_cast<unsigned>(call.tile_count); ++tile) block.run(tile, [&] { attention_tile<TileLoop>(arguments); });
   return block.matrix_products();
 }
 
@@ -100,10 +94,10 @@ std::vector<float> run(const Problem& p, bool bf16_over_q, AttentionKernel* kern
   const FlashAttention call{plan.kernel, plan.tiles.data(), static_cast<int>(plan.tiles.size()), p.heads, p.kv_heads, scale_of(p),
                             q.data(), k.data(), v.data(), p.q_cols(), p.kv_cols(), p.kv_cols(),
                             bf16_over_q ? q.data() : nullptr, bf16_over_q ? nullptr : out.data(), p.q_cols()};
-  const uint64_t done = wgmma                                        ? run_wgmma_tiles(call)
-                        : plan.kernel == AttentionKernel::kCausal128 ? run_tiles<Causal128>(call)
-                        : plan.kernel == AttentionKernel::kFull80    ? run_tiles<Full80>(call)
-                                                                     : run_tiles<Window80>(call);
+  const uint64_t done = wgmma                                        ? run_tiles<WgmmaTileLoop<WgmmaCausal128>, WarpgroupBlock>(call)
+                        : plan.kernel == AttentionKernel::kCausal128 ? run_tiles<AttentionTileLoop<Causal128>>(call)
+                        : plan.kernel == AttentionKernel::kFull80    ? run_tiles<AttentionTileLoop<Full80>>(call)
+                                                                     : run_tiles<AttentionTileLoop<Window80>>(call);
   if (kernel != nullptr) *kernel = plan.kernel;
   if (products != nullptr) *products = done;
   std::vector<float> result(p.q.size());

@@ -14,6 +14,7 @@ class AttentionTileLoop : TileRows<T> {
       TileRows<T>::tile;
 
  public:
+  using Traits = T;
   E4J_DEVICE AttentionTileLoop(const AttentionArguments& call) : TileRows<T>(call) {}
 
   E4J_DEVICE void run() {
@@ -137,10 +138,5 @@ class AttentionTileLoop : TileRows<T> {
     }
   }
 };
-
-template <class Traits>
-E4J_DEVICE void attention_tile(const AttentionArguments& call) {
-  if (call.tiles[block_index()].length > 0) AttentionTileLoop<Traits>(call).run();
-}
 
 }  // namespace e4j::cuda

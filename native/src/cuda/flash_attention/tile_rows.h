@@ -72,4 +72,10 @@ class TileRows {
   const uint32_t base_;
 };
 
+// The block's tile, by AttentionTileLoop (kernel.h) or WgmmaTileLoop (wgmma_kernel.h).
+template <class TileLoop>
+E4J_DEVICE void attention_tile(const AttentionArguments& call) {
+  if (call.tiles[block_index()].length > 0) TileLoop(call).run();
+}
+
 }  // namespace e4j::cuda

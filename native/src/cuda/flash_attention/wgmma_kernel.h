@@ -23,6 +23,7 @@ class WgmmaTileLoop : TileRows<T> {
       TileRows<T>::tile;
 
  public:
+  using Traits = T;
   E4J_DEVICE WgmmaTileLoop(const AttentionArguments& call) : TileRows<T>(call) {}
 
   E4J_DEVICE void run() {
@@ -213,10 +214,5 @@ class WgmmaTileLoop : TileRows<T> {
     }
   }
 };
-
-template <class Traits>
-E4J_DEVICE void wgmma_attention_tile(const AttentionArguments& call) {
-  if (call.tiles[block_index()].length > 0) WgmmaTileLoop<Traits>(call).run();
-}
 
 }  // namespace e4j::cuda
