@@ -152,13 +152,20 @@ TEST(small_rotation) {
 
 TEST(small_weights_expand_exactly) {
   Random random(3);
-  for (const DType type : {DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_K, DType::Q5_K, DType::Q6_K}) {
-    const int n = 37, k = 512, stride = 576;
+  for (const auto& [type, k] : {std::pair(DType::F32, 512), std::pair(DType::F16, 512), std::pair(DType::BF16, 512), std::pair(DType::Q8_0, 512),
+                                std::pair(DType::Q4_K, 512), std::pair(DType::Q5_K, 512), std::pair(DType::Q6_K, 512), std::pair(DType::BF16, 37)}) {
+    const int n = 37, stride = 576;
     std::vector<std::byte> stored(static_cast<size_t>(n) * row_bytes(type, k));
     quantize_rows(type, random.normals(static_cast<size_t>(n * k)).data(), n, k, stored.data());
     const Twin<std::byte> rows(stored);
-    const Twin<uint16_t> out(std::vector<uint16_t>(static_cast<size_t>(n * stride), 0x7fff));
-    same(dtype_name(type), out, 0, [&](const DeviceApi& api, bool gpu) { return api.expand(type, rows.on(gpu), n, k, out.on(gpu), stride, nullptr); });
+    constexpr uint16_t kBefore = 0x4040;
+    const Twin<uint16_t> out(std::vector<uint16_t>(static_cast<size_t>(n * stride), kBefore));
+    same(dtype_name(type), out, 0, [&, type = type, k = k](const DeviceApi& api, bool gpu) {
+      return api.expand(type, rows.on(gpu), n, k, out.on(gpu), stride, nullptr);
+    });
+    const std::vector<uint16_t> got = out.fetched();
+    for (int r = 0; r < n; ++r)
+      for (int i = k; i < stride; ++i) CHECK_EQ(got[static_cast<size_t>(r * stride + i)], i < k + k % 2 ? 0 : kBefore);
   }
 }
 

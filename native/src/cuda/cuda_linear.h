@@ -49,7 +49,8 @@ class WeightLoader {
   WeightLoader(const WeightLoader&) = delete;
 
   std::vector<std::unique_ptr<Linear>> load(std::span<const LinearSource> sources, WeightForm form);
-  // Rows of any stored type as bf16 [rows][out_stride], whose columns from `cols` on are zeros. Finished when it returns.
+  // Rows of any stored type as bf16 [rows][out_stride], of which `cols` columns are written (if odd, a zero more). Finished when it
+  // returns.
   void expand(DType type, const std::byte* data, int rows, int cols, uint16_t* out, int out_stride);
   std::unique_ptr<DeviceMemory> floats(std::span<const float> values);
 

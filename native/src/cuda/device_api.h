@@ -13,7 +13,7 @@
 namespace e4j::cuda {
 
 // Raised with every change of this file or of the structs it names.
-inline constexpr uint32_t kDeviceApiVersion = 3;
+inline constexpr uint32_t kDeviceApiVersion = 4;
 
 using Stream = struct CUstream_st*;    // cudaStream_t
 using Graph = struct CUgraphExec_st*;  // cudaGraphExec_t
@@ -179,6 +179,7 @@ struct DeviceApi {
   int (*matmul)(const Matmul&, Stream) noexcept;
   size_t (*packed_weight_bytes)(DType, int n, int k) noexcept;
   int (*pack_weight)(DType, const std::byte* rows, int n, int k, std::byte* packed, Stream) noexcept;
+  // Any stored type -> out bf16 [n][out_stride], k values a row and, where k is odd, a zero; columns beyond keep what they hold.
   int (*expand)(DType, const std::byte* rows, int n, int k, uint16_t* out, int64_t out_stride, Stream) noexcept;
 };
 

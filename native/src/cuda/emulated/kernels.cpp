@@ -169,7 +169,7 @@ int expand(DType type, const std::byte* rows, int n, int k, uint16_t* out, int64
   const size_t row = row_bytes(type, k);
   for (int r = 0; r < n; ++r) {
     dequantize_rows(type, rows + static_cast<size_t>(r) * row, 1, k, values.data());
-    for (int64_t i = 0; i < out_stride; ++i) out[r * out_stride + i] = i < k ? to_bf16(values[static_cast<size_t>(i)]) : uint16_t{0};
+    for (int i = 0; i < k + k % 2; ++i) out[r * out_stride + i] = i < k ? to_bf16(values[static_cast<size_t>(i)]) : uint16_t{0};
   }
   return 0;
 }

@@ -48,7 +48,8 @@ struct Matmul {
 #if defined(E4J_CUDA)
 // pack_weight with both in device memory; packed is 16-byte aligned.
 cudaError_t launch_pack_weight(DType type, const std::byte* rows, int n, int k, std::byte* packed, cudaStream_t stream);
-// rows [n][row_bytes(type, k)] as GGUF stores them, of any type -> out bf16 [n][out_stride]; columns from k on are zeroed.
+// rows [n][row_bytes(type, k)] as GGUF stores them, of any type -> out bf16 [n][out_stride], 4-byte aligned. k values a row are
+// written and, where k is odd, a zero; columns beyond keep what they hold.
 cudaError_t launch_expand(DType type, const std::byte* rows, int n, int k, uint16_t* out, int64_t out_stride, cudaStream_t stream);
 
 // Once per device, before the first launch there.

@@ -21,13 +21,13 @@ __global__ void pack_kernel(const std::byte* rows, int64_t row_bytes, int n, int
   if (r * kUnitRows < n) pack_lane<Format>(rows, row_bytes, n, k, r, static_cast<int>(at / kWarpSize % units), static_cast<int>(at % kWarpSize), packed);
 }
 
-// A thread per two values; columns from k on are zeros.
+// A thread per two values.
 __global__ void expand_kernel(DType type, const std::byte* rows, int64_t row_bytes, int n, int k, uint16_t* out, int64_t out_stride) {
-  const int64_t at = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x, pairs = out_stride / 2;
+  const int64_t at = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x, pairs = (k + 1) / 2;
   const auto row = static_cast<int>(at / pairs), column = static_cast<int>(at % pairs) * 2;
   if (row >= n) return;
   const std::byte* from = rows + row * row_bytes;
-  const float low = column < k ? stored_value(type, from, column, k) : 0.0f;
+  const float low = stored_value(type, from, column, k);
   const float high = column + 1 < k ? stored_value(type, from, column + 1, k) : 0.0f;
   *reinterpret_cast<uint32_t*>(out + row * out_stride + column) = pack_bf16(low, high);
 }
@@ -44,7 +44,7 @@ cudaError_t launch_pack_weight(DType type, const std::byte* rows, int n, int k, 
 
 cudaError_t launch_expand(DType type, const std::byte* rows, int n, int k, uint16_t* out, int64_t out_stride, cudaStream_t stream) {
   if (out_stride % 2 != 0 || out_stride < k) return cudaErrorInvalidValue;
-  expand_kernel<<<blocks_for(n * (out_stride / 2)), kThreads, 0, stream>>>(type, rows, stored_row_bytes(type, k), n, k, out, out_stride);
+  expand_kernel<<<blocks_for(n * static_cast<int64_t>((k + 1) / 2)), kThreads, 0, stream>>>(type, rows, stored_row_bytes(type, k), n, k, out, out_stride);
   return cudaGetLastError();
 }
 
