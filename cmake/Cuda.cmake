@@ -70,7 +70,7 @@ function(e4j_add_emulated_cuda)
                              EMULATED_CUBLASLT_LIBRARY="$<TARGET_FILE:emulated_cublas_lt>")
   add_dependencies(device_choice_test emulated_cuda emulated_cublas_lt)
   target_sources(cuda_device_test PRIVATE ${device})
-  foreach(test call_queue_test cublas_lt_test cuda_backend_test cuda_device_test)
+  foreach(test call_queue_test cublas_lt_test cuda_backend_test cuda_device_test cuda_products_test)
     add_dependencies(${test} emulated_cuda emulated_cublas_lt)
     set_tests_properties(${test} PROPERTIES ENVIRONMENT
       "EMBED4J_CUDA_LIBRARY=$<TARGET_FILE:emulated_cuda>;EMBED4J_CUBLASLT_LIBRARY=$<TARGET_FILE:emulated_cublas_lt>")

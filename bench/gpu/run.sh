@@ -63,12 +63,13 @@ export EMBED4J_CUDA_LIBRARY="$build/libembed4j_cuda.so"
 # The limits sum to 580 s.
 step "Build for sm_$architecture" 130 bash -eo pipefail -c "
   cmake -S '$root/native' -B '$build' -DCMAKE_BUILD_TYPE=Release -DCMAKE_CUDA_ARCHITECTURES=$architecture | grep -E 'CUDA|compiler ident'
-  cmake --build '$build' --parallel $(nproc) -t embed4j embed4j_cuda cuda_device_test call_queue_test cuda_backend_test cuda_attention_bench 2>&1 |
+  cmake --build '$build' --parallel $(nproc) -t embed4j embed4j_cuda cuda_device_test call_queue_test cuda_backend_test cuda_products_test cuda_attention_bench 2>&1 |
     tail -n 30"
 [ -f "$EMBED4J_CUDA_LIBRARY" ] || { say "" "## Verdict" "" "libembed4j_cuda.so was not built"; exit 1; }
 step "Every kernel against its plain form" 35 stdbuf -oL "$build/cuda_device_test"
 step "Graphs of repeated calls" 15 "$build/call_queue_test"
-step "Every operation against the CPU backend" 40 stdbuf -oL "$build/cuda_backend_test"
+step "Every operation against the CPU backend" 25 stdbuf -oL "$build/cuda_backend_test"
+step "Layers with adapters against the CPU backend" 15 stdbuf -oL "$build/cuda_products_test"
 step "The tiny checkpoint end to end" 35 python3 "$root/bench/gpu/parity.py" "$build/libembed4j.so" cuda "$scratch/tiny"
 step "The table" 220 python3 "$root/bench/gpu/table.py" "$build/libembed4j.so" "$build/cuda_attention_bench" "$scratch"
 if command -v compute-sanitizer >/dev/null 2>&1; then

@@ -6,8 +6,9 @@
 #include <optional>
 
 #include "base/status.h"
-#include "cuda/call_queue.h"
 #include "cuda/cuda_linear.h"
+#include "cuda/cuda_products.h"
+#include "cuda/cuda_workspace.h"
 
 namespace e4j::cuda {
 namespace {
@@ -36,57 +37,6 @@ struct CudaSequences final : Sequences {
   AttentionKernel kernel{};
   const AttentionTile* tiles = nullptr;
   int tile_count = 0;
-};
-
-class CudaWorkspace final : public Workspace {
- public:
-  CudaWorkspace(const Device& device, const CublasLt& cublas)
-      : matmul_memory(device, kMatmulWorkspaceBytes), queue(device, cublas), uploads(device), normed(device), qkv(device), gate_up(device),
-        hidden(device), shrunk(device), rounded(device), cos(device), sin(device), scales(device) {
-    queue.add(ClearRows{matmul_memory.data(), kMatmulWorkspaceBytes, kMatmulWorkspaceBytes, 1});
-    queue.finish();
-  }
-  ~CudaWorkspace() override { queue.abandon(); }
-
-  // Memory whose former contents the calls before may still need.
-  template <class T>
-  T* reserve(DeviceScratch& scratch, size_t count) {
-    if (!scratch.holds(count * sizeof(T))) queue.flush();
-    return scratch.reserve_for<T>(count);
-  }
-  uint16_t* reserve_rows(DeviceScratch& scratch, int rows, int64_t cols) {
-    return reserve<uint16_t>(scratch, static_cast<size_t>(rows) * static_cast<size_t>(cols));
-  }
-  template <class T>
-  const T* upload(std::span<const T> values) {
-    return uploads.upload(values, queue);
-  }
-
-  DeviceMemory matmul_memory;
-  CallQueue queue;
-  Uploads uploads;
-  DeviceScratch normed, qkv, gate_up, hidden, shrunk;  // bf16
-  DeviceScratch rounded;                               // e4m3
-  DeviceScratch cos, sin, scales;                      // float32
-};
-
-// y [rows][stride]: one of the two.
-struct Output {
-  uint16_t* bf16;
-  float* f32;
-  int64_t stride;
-
-  void* any() const noexcept { return f32 != nullptr ? static_cast<void*>(f32) : bf16; }
-  Output at(int row, int col) const noexcept {
-    const int64_t offset = row * stride + col;
-    return {bf16 != nullptr ? bf16 + offset : nullptr, f32 != nullptr ? f32 + offset : nullptr, stride};
-  }
-};
-
-struct Input {
-  const uint16_t* x;  // bf16 [rows][stride]
-  int rows;
-  int64_t stride;
 };
 
 class CudaBackend final : public Backend {
@@ -195,10 +145,13 @@ class CudaBackend final : public Backend {
     CudaWorkspace& ws = cuda(w);
     const CudaLinear &q = cuda_linear(layer.q), &k = cuda_linear(layer.k), &v = cuda_linear(layer.v), &output = cuda_linear(layer.output);
     const CudaLinear* const members[] = {&q, &k, &v};
-    const int64_t row = q.group->out_padded;
-    uint16_t* qkv = ws.reserve_rows(ws.qkv, x.rows, row);
+    // Attention's result takes the place of q and is the next layer's input, whose slots lie around it: on the right over k and v,
+    // which nobody needs by then, and beyond them if they are narrower.
+    const RowLayout& attended = output.group->layout;
+    const int64_t row = attended.left + std::max(q.group->out_padded, attended.cols + attended.right);
+    uint16_t* qkv = ws.reserve_rows(ws.qkv, x.rows, row) + attended.left;
     for_chunks(x.rows, segments, [&](int first, int rows, std::span<const AdapterSegment> parts) {
-      const Input n = normed(ws, x.slice(first, rows), layer.norm_weight, layer.eps, q.group->in_padded);
+      const Input n = normed(ws, x.slice(first, rows), layer.norm_weight, layer.eps, q.group->layout);
       multiply(ws, members, n, Output{qkv, nullptr, row}.at(first, 0), false, parts);
     });
 
@@ -224,27 +177,27 @@ class CudaBackend final : public Backend {
     const CudaLinear &gate = cuda_linear(layer.gate), &up = cuda_linear(layer.up), &down = cuda_linear(layer.down);
     const CudaLinear* const members[] = {&gate, &up};
     const CudaLinear* const out[] = {&down};
-    const int64_t row = gate.group->out_padded, ffn = gate.out_padded;
+    const int64_t row = gate.group->out_padded;
     for_chunks(x.rows, segments, [&](int first, int rows, std::span<const AdapterSegment> parts) {
       const Rows part = x.slice(first, rows);
-      const Input n = normed(ws, part, layer.norm_weight, layer.eps, gate.group->in_padded);
+      const Input n = normed(ws, part, layer.norm_weight, layer.eps, gate.group->layout);
       uint16_t* gate_up = ws.reserve_rows(ws.gate_up, rows, row);
       multiply(ws, members, n, {gate_up, nullptr, row}, false, parts);
-      uint16_t* hidden = ws.reserve_rows(ws.hidden, rows, ffn);
-      ws.queue.add(SwigluRows{gate_up, gate_up + up.first, row, rows, static_cast<int>(ffn), hidden, ffn});
-      multiply(ws, out, {hidden, rows, ffn}, {nullptr, part.data, stride(part)}, true, parts);
+      const Input hidden = reserve_input(ws, ws.hidden, rows, down.group->layout);
+      ws.queue.add(SwigluRows{gate_up, gate_up + up.first, row, rows, gate.out_padded, hidden.x, hidden.stride});
+      multiply(ws, out, hidden, {nullptr, part.data, stride(part)}, true, parts);
     });
   }
 
   void linear(Workspace& w, Rows in, const Linear& linear, Rows out, std::span<const AdapterSegment> segments) override {
     CudaWorkspace& ws = cuda(w);
     const CudaLinear* const members[] = {&cuda_linear(&linear)};
-    const int cols = members[0]->group->in_padded;
+    const RowLayout& layout = members[0]->group->layout;
     for_chunks(in.rows, segments, [&](int first, int rows, std::span<const AdapterSegment> parts) {
       const Rows part = in.slice(first, rows);
-      uint16_t* cast = ws.reserve_rows(ws.normed, rows, cols);
-      ws.queue.add(CastRows{part.data, rows, part.cols, stride(part), cast, cols, cols});
-      multiply(ws, members, {cast, rows, cols}, {nullptr, out.row(first), stride(out)}, false, parts);
+      const Input cast = reserve_input(ws, ws.normed, rows, layout);
+      ws.queue.add(CastRows{part.data, rows, part.cols, stride(part), cast.x, cast.stride, layout.cols});
+      multiply(ws, members, cast, {nullptr, out.row(first), stride(out)}, false, parts);
     });
   }
 
@@ -279,93 +232,10 @@ class CudaBackend final : public Backend {
     ws.queue.add(IndexedRows{in.data, on_device, static_cast<int>(index.size()), in.cols, stride(in), stride(out), out.data, scatter});
   }
 
-  Input normed(CudaWorkspace& ws, Rows x, const float* weight, float eps, int cols) {
-    uint16_t* out = ws.reserve_rows(ws.normed, x.rows, cols);
-    ws.queue.add(NormRows{x.data, weight, x.rows, x.cols, stride(x), eps, nullptr, out, cols, cols});
-    return {out, x.rows, cols};
-  }
-
-  // y = (or +=) the whole group of `members`, bias and adapters in. As bf16, y has the group's padded columns; as float32, the one
-  // member's own.
-  void multiply(CudaWorkspace& ws, std::span<const CudaLinear* const> members, const Input& x, const Output& y, bool accumulate,
-                std::span<const AdapterSegment> segments) {
-    const LinearGroup& group = *members[0]->group;
-    E4J_CHECK(members[0]->members == members.size() && (y.f32 == nullptr || members.size() == 1) && (y.bf16 == nullptr || !accumulate));
-    const int n = y.bf16 != nullptr ? group.out_padded : members[0]->out_features;
-    if (add_adapters(ws, members, x, y, n, accumulate, segments)) accumulate = true;
-    const bool skinny = x.rows <= kSkinnyRows && n % 2 == 0 && y.stride % 2 == 0;
-    if (group.fp8) {
-      multiply_fp8(ws, group, x, y, n, accumulate);
-    } else if (group.has_stored && (skinny || !group.expanded)) {
-      for (const CudaLinear* member : members) multiply_stored(ws, *member, x, y.at(0, member->first), accumulate);
-    } else if (skinny) {
-      ws.queue.add(Matmul{DType::BF16, group.expanded->data(), group.in_padded, x.x, x.stride, x.rows, n, group.in_padded,
-                          bias(group.bias_f32, 0), y.f32, y.bf16, y.stride, accumulate, ws.matmul_memory.data()});
-    } else {
-      const void* b = y.f32 != nullptr ? static_cast<const void*>(bias(group.bias_f32, 0)) : bias16(group.bias_bf16);
-      ws.queue.add(Gemm{x.rows, n, group.in_padded, x.x, x.stride, group.expanded->as<uint16_t>(), group.in_padded, b, y.any(), y.stride,
-                        y.f32 != nullptr, accumulate, 1.0f});
-    }
-  }
-
-  void multiply_fp8(CudaWorkspace& ws, const LinearGroup& group, const Input& x, const Output& y, int n, bool accumulate) {
-    const int64_t k = group.in_padded;
-    uint8_t* rounded = ws.reserve<uint8_t>(ws.rounded, static_cast<size_t>(x.rows) * static_cast<size_t>(k));
-    float* scales = ws.reserve<float>(ws.scales, static_cast<size_t>(std::max(x.rows, 2)));
-    ws.queue.add(QuantizeRows{x.x, x.stride, x.rows, group.in_padded, rounded, k, scales, scale_rows_});
-    ws.queue.add(Gemm{x.rows, n, group.in_padded, rounded, k, group.fp8->data(), k, bias16(group.bias_bf16), y.any(), y.stride,
-                      y.f32 != nullptr, accumulate, 1.0f, scales, group.fp8_scales->as<float>(), scale_rows_});
-  }
-
-  void multiply_stored(CudaWorkspace& ws, const CudaLinear& member, const Input& x, const Output& y, bool accumulate) {
-    ws.queue.add(Matmul{member.type, member.stored->data(), 0, x.x, x.stride, x.rows, member.out_features, member.in_features,
-                        bias(member.group->bias_f32, member.first), y.f32, y.bf16, y.stride, accumulate, ws.matmul_memory.data()});
-  }
-
-  static const float* bias(const std::unique_ptr<DeviceMemory>& memory, int first) noexcept {
-    return memory ? memory->as<float>() + first : nullptr;
-  }
-  static const void* bias16(const std::unique_ptr<DeviceMemory>& memory) noexcept { return memory ? memory->data() : nullptr; }
-
-  // y [rows][n] = (or +=) B (scale A x) of each row's adapter, zeros in rows without one; false when no row has one, and y is
-  // untouched. This comes before the layer's own product, whose accumulator takes it in as it is written out: y is read and written
-  // once less than if the expansion were added to the finished product, and a sum in bf16 is rounded once.
-  bool add_adapters(CudaWorkspace& ws, std::span<const CudaLinear* const> members, const Input& x, const Output& y, int n, bool accumulate,
-                    std::span<const AdapterSegment> segments) {
-    const bool none = std::all_of(segments.begin(), segments.end(), [](const AdapterSegment& s) { return s.adapter < 0; });
-    if (none || members[0]->group->adapters.empty()) return false;
-    const auto clear = [&](int first, int end) {
-      const size_t value = y.f32 != nullptr ? sizeof(float) : sizeof(uint16_t);
-      if (!accumulate && first < end)
-        ws.queue.add(ClearRows{y.at(first, 0).any(), static_cast<size_t>(n) * value, static_cast<size_t>(y.stride) * value, end - first});
-    };
-    int done = 0;  // rows
-    for (const AdapterSegment& s : segments) {
-      if (s.adapter < 0) continue;
-      E4J_CHECK(s.begin >= done);
-      clear(done, s.begin);
-      add_adapter(ws, members, static_cast<size_t>(s.adapter), s, x, y, accumulate);
-      done = s.end;
-    }
-    clear(done, x.rows);
-    return true;
-  }
-
-  // Every member's A in one product.
-  void add_adapter(CudaWorkspace& ws, std::span<const CudaLinear* const> members, size_t index, const AdapterSegment& s, const Input& x,
-                   const Output& y, bool accumulate) {
-    const LinearGroup& group = *members[0]->group;
-    const LinearGroup::Adapter& shared = group.adapters[index];
-    const int rows = s.end - s.begin, rank = shared.rank_padded;
-    uint16_t* t = ws.reserve_rows(ws.shrunk, x.rows, group.rank_padded);
-    ws.queue.add(Gemm{rows, rank, group.in_padded, x.x + s.begin * x.stride, x.stride, shared.a->as<uint16_t>(), group.in_padded, nullptr, t,
-                      rank, false, false, shared.scale});
-    for (const CudaLinear* member : members) {
-      const CudaLinear::Adapter& own = member->adapters[index];
-      const Output to = y.at(s.begin, member->first);
-      ws.queue.add(Gemm{rows, y.bf16 != nullptr ? member->out_padded : member->out_features, own.rank_padded, t + own.first_rank, rank,
-                        own.b->as<uint16_t>(), own.rank_padded, nullptr, to.any(), to.stride, to.f32 != nullptr, accumulate, 1.0f});
-    }
+  Input normed(CudaWorkspace& ws, Rows x, const float* weight, float eps, const RowLayout& layout) {
+    const Input out = reserve_input(ws, ws.normed, x.rows, layout);
+    ws.queue.add(NormRows{x.data, weight, x.rows, x.cols, stride(x), eps, nullptr, out.x, out.stride, layout.cols});
+    return out;
   }
 
   Device device_;

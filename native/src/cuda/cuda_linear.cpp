@@ -12,7 +12,17 @@ constexpr size_t kSliceBytes = size_t{64} << 20;  // of stored rows copied at on
 
 bool quantised(DType type) noexcept { return type != DType::F32 && type != DType::F16 && type != DType::BF16; }
 
-size_t bf16_bytes(int rows, int cols) noexcept { return static_cast<size_t>(rows) * static_cast<size_t>(cols) * sizeof(uint16_t); }
+size_t bf16_bytes(int rows, int64_t cols) noexcept { return static_cast<size_t>(rows) * static_cast<size_t>(cols) * sizeof(uint16_t); }
+
+// Of one adapter's A, each padded.
+int sum_of_ranks(std::span<const LinearSource> sources, int adapter) {
+  int sum = 0;
+  for (const LinearSource& s : sources) {
+    E4J_CHECK(s.adapters.size() == sources[0].adapters.size());
+    sum += padded(static_cast<int>(s.adapters[static_cast<size_t>(adapter)].a->dims[1]), kRankPadding);
+  }
+  return sum;
+}
 
 }  // namespace
 
@@ -23,6 +33,44 @@ std::vector<AdapterSegment> clipped(std::span<const AdapterSegment> segments, in
     if (begin < end) parts.push_back({begin - first, end - first, s.adapter});
   }
   return parts;
+}
+
+std::vector<AdapterSegment> filled(std::span<const AdapterSegment> segments, int rows) {
+  std::vector<AdapterSegment> runs;
+  const auto add = [&](int begin, int end, int adapter) {
+    E4J_CHECK(begin <= end && end <= rows);
+    if (begin == end) return;
+    if (!runs.empty() && runs.back().adapter == adapter)
+      runs.back().end = end;
+    else
+      runs.push_back({begin, end, adapter});
+  };
+  int done = 0;
+  for (const AdapterSegment& s : segments) {
+    add(done, s.begin, -1);
+    add(s.begin, s.end, s.adapter);
+    done = s.end;
+  }
+  add(done, rows, -1);
+  return runs;
+}
+
+RowLayout RowLayout::of(int cols, int slot, int adapters) noexcept { return {cols, slot, (adapters + 1) / 2 * slot, adapters / 2 * slot}; }
+
+int RowLayout::slot_at(int adapter) const noexcept {
+  const int nearer = adapter / 2 * slot;
+  return adapter % 2 == 0 ? -nearer - slot : cols + nearer;
+}
+
+Columns RowLayout::beside(int adapter) const noexcept {
+  const int count = (adapter / 2 + 1) * slot;
+  return {adapter % 2 == 0 ? -count : cols, count};
+}
+
+Columns RowLayout::multiplied(int adapter) const noexcept {
+  if (adapter < 0) return {0, cols};
+  const Columns t = beside(adapter);
+  return {std::min(t.first, 0), cols + t.count};
 }
 
 WeightLoader::WeightLoader(const Device& device, bool scale_rows) : device_(device), raw_(device), bf16_(device), scale_rows_(scale_rows) {
@@ -47,14 +95,14 @@ std::unique_ptr<DeviceMemory> WeightLoader::floats(std::span<const float> values
   return memory;
 }
 
-void WeightLoader::expand(DType type, const std::byte* data, int rows, int cols, uint16_t* out, int out_stride) {
+void WeightLoader::expand(DType type, const std::byte* data, int rows, int cols, uint16_t* out, int64_t out_stride) {
   const size_t row = row_bytes(type, cols);
   const int slice = static_cast<int>(std::clamp<size_t>(kSliceBytes / row, 1, static_cast<size_t>(rows)));
   for (int first = 0; first < rows; first += slice) {
     const int count = std::min(slice, rows - first);
     std::byte* raw = raw_.reserve_for<std::byte>(static_cast<size_t>(count) * row);
     device_.check(device_.api().copy(raw, data + static_cast<size_t>(first) * row, static_cast<size_t>(count) * row, stream_), "copying weights");
-    device_.check(device_.api().expand(type, raw, count, cols, out + static_cast<size_t>(first) * static_cast<size_t>(out_stride), out_stride, stream_),
+    device_.check(device_.api().expand(type, raw, count, cols, out + first * out_stride, out_stride, stream_),
                   "expanding weights");
   }
   device_.check(device_.api().synchronize(stream_), "expanding weights");
@@ -62,7 +110,7 @@ void WeightLoader::expand(DType type, const std::byte* data, int rows, int cols,
 
 std::vector<std::unique_ptr<Linear>> WeightLoader::load(std::span<const LinearSource> sources, WeightForm form) {
   const auto group = std::make_shared<LinearGroup>();
-  group->in_padded = padded(sources[0].in_features, kPadding);
+  group->layout.cols = padded(sources[0].in_features, kPadding);
   std::vector<std::unique_ptr<Linear>> linears;
   std::vector<CudaLinear*> members;
   for (const LinearSource& s : sources) {
@@ -87,14 +135,13 @@ std::vector<std::unique_ptr<Linear>> WeightLoader::load(std::span<const LinearSo
   const bool fp8 = form == WeightForm::kFp8 && std::all_of(sources.begin(), sources.end(),
                                                            [](const LinearSource& s) { return s.may_round && s.out_features % 16 == 0; });
   if (fp8) load_fp8(sources, *group, members);
-  else if (!storable || form != WeightForm::kStored) group->expanded = zeros(bf16_bytes(group->out_padded, group->in_padded));
+  else if (!storable || form != WeightForm::kStored) make_room(sources, *group);
   for (size_t i = 0; i < sources.size(); ++i) {
     const LinearSource& s = sources[i];
     CudaLinear& linear = *members[i];
     if (group->expanded) {
-      expand(s.type, s.weight, s.out_features, s.in_features,
-             group->expanded->as<uint16_t>() + static_cast<size_t>(linear.first) * static_cast<size_t>(group->in_padded), group->in_padded);
-      linear.bytes += bf16_bytes(linear.out_padded, group->in_padded);
+      expand(s.type, s.weight, s.out_features, s.in_features, group->weights(linear.first, 0), group->layout.stride());
+      linear.bytes += bf16_bytes(linear.out_padded, group->layout.stride());
     }
     if (group->has_stored) {
       const size_t bytes = static_cast<size_t>(s.out_features) * row_bytes(s.type, s.in_features);
@@ -107,24 +154,35 @@ std::vector<std::unique_ptr<Linear>> WeightLoader::load(std::span<const LinearSo
     }
   }
   load_bias(sources, *group);
-  for (size_t i = 0; i < sources[0].adapters.size(); ++i) load_adapter(i, sources, *group, members);
+  for (int i = 0; i < static_cast<int>(sources[0].adapters.size()); ++i) load_adapter(i, sources, *group, members);
   return linears;
 }
 
+// For W and, where they are narrow enough, the adapters.
+void WeightLoader::make_room(std::span<const LinearSource> sources, LinearGroup& group) {
+  const int adapters = static_cast<int>(sources[0].adapters.size());
+  int slot = 0;
+  for (int i = 0; i < adapters; ++i) slot = std::max(slot, padded(sum_of_ranks(sources, i), kPadding));
+  const RowLayout layout = RowLayout::of(group.layout.cols, slot, adapters);
+  if (layout.left <= kMostBeside) group.layout = layout;
+  group.expanded = zeros(bf16_bytes(group.out_padded, group.layout.stride()));
+}
+
 void WeightLoader::load_fp8(std::span<const LinearSource> sources, LinearGroup& group, std::span<CudaLinear* const> members) {
-  const size_t values = static_cast<size_t>(group.out_padded) * static_cast<size_t>(group.in_padded);
+  const int cols = group.layout.cols;
+  const size_t values = static_cast<size_t>(group.out_padded) * static_cast<size_t>(cols);
   uint16_t* bf16 = bf16_.reserve_for<uint16_t>(values);
   device_.check(device_.api().clear(bf16, values * sizeof(uint16_t), stream_), "clearing memory");
   for (size_t i = 0; i < sources.size(); ++i) {
     const LinearSource& s = sources[i];
-    expand(s.type, s.weight, s.out_features, s.in_features, bf16 + static_cast<size_t>(members[i]->first) * static_cast<size_t>(group.in_padded),
-           group.in_padded);
-    members[i]->bytes += static_cast<size_t>(members[i]->out_padded) * static_cast<size_t>(group.in_padded);
+    expand(s.type, s.weight, s.out_features, s.in_features, bf16 + int64_t{members[i]->first} * cols, cols);
+    members[i]->bytes += static_cast<size_t>(members[i]->out_padded) * static_cast<size_t>(cols);
   }
   group.fp8 = std::make_unique<DeviceMemory>(device_, values);
   group.fp8_scales = std::make_unique<DeviceMemory>(device_, static_cast<size_t>(group.out_padded) * sizeof(float));
-  device_.check(device_.api().quantize_rows({bf16, group.in_padded, group.out_padded, group.in_padded, group.fp8->as<uint8_t>(), group.in_padded,
-                                             group.fp8_scales->as<float>(), scale_rows_},
+  group.scale_rows = scale_rows_;
+  device_.check(device_.api().quantize_rows({bf16, cols, group.out_padded, cols, group.fp8->as<uint8_t>(), cols, group.fp8_scales->as<float>(),
+                                             scale_rows_},
                                             stream_),
                 "rounding weights to fp8");
   device_.check(device_.api().synchronize(stream_), "rounding weights to fp8");
@@ -147,29 +205,38 @@ void WeightLoader::load_bias(std::span<const LinearSource> sources, LinearGroup&
   device_.check(device_.api().synchronize(stream_), "copying a bias");
 }
 
-void WeightLoader::load_adapter(size_t index, std::span<const LinearSource> sources, LinearGroup& group, std::span<CudaLinear* const> members) {
+void WeightLoader::load_adapter(int index, std::span<const LinearSource> sources, LinearGroup& group, std::span<CudaLinear* const> members) {
+  const RowLayout& layout = group.layout;
+  const bool beside = layout.slot > 0;
+  const auto source = [index](const LinearSource& s) -> const LoraSource& { return s.adapters[static_cast<size_t>(index)]; };
   LinearGroup::Adapter shared;
-  shared.scale = sources[0].adapters[index].scale;
-  for (const LinearSource& s : sources) {
-    E4J_CHECK(s.adapters.size() == sources[0].adapters.size() && s.adapters[index].scale == shared.scale);
-    shared.rank_padded += padded(static_cast<int>(s.adapters[index].a->dims[1]), kRankPadding);
-  }
-  shared.a = zeros(bf16_bytes(shared.rank_padded, group.in_padded));
+  shared.scale = source(sources[0]).scale;
+  shared.rank_padded = sum_of_ranks(sources, index);
+  shared.first_row = beside ? layout.slot_at(index) - layout.beside(index).first : 0;
+  shared.a = zeros(bf16_bytes(beside ? layout.beside(index).count : shared.rank_padded, layout.cols));
+  members[0]->bytes += shared.a->bytes();
   int first_rank = 0;
   for (size_t i = 0; i < sources.size(); ++i) {
     const LinearSource& s = sources[i];
-    const GgufTensor &a = *s.adapters[index].a, &b = *s.adapters[index].b;
-    const int rank = static_cast<int>(a.dims[1]), rank_padded = padded(rank, kRankPadding);
-    expand(a.type, a.data, rank, s.in_features, shared.a->as<uint16_t>() + static_cast<size_t>(first_rank) * static_cast<size_t>(group.in_padded),
-           group.in_padded);
+    E4J_CHECK(source(s).scale == shared.scale);
+    const GgufTensor &a = *source(s).a, &b = *source(s).b;
+    const int rank = static_cast<int>(a.dims[1]);
+    expand(a.type, a.data, rank, s.in_features, shared.a->as<uint16_t>() + int64_t{shared.first_row + first_rank} * layout.cols, layout.cols);
     CudaLinear::Adapter own;
     own.first_rank = first_rank;
-    own.rank_padded = rank_padded;
-    own.b = zeros(bf16_bytes(members[i]->out_padded, rank_padded));
-    expand(b.type, b.data, s.out_features, rank, own.b->as<uint16_t>(), rank_padded);
-    members[i]->bytes += own.b->bytes() + bf16_bytes(rank_padded, group.in_padded);
+    own.rank_padded = padded(rank, kRankPadding);
+    if (beside) {
+      own.b = group.weights(members[i]->first, layout.slot_at(index) + first_rank);
+      own.b_stride = layout.stride();
+    } else {
+      own.memory = zeros(bf16_bytes(members[i]->out_padded, own.rank_padded));
+      own.b = own.memory->as<uint16_t>();
+      own.b_stride = own.rank_padded;
+      members[i]->bytes += own.memory->bytes();
+    }
+    expand(b.type, b.data, s.out_features, rank, own.b, own.b_stride);
+    first_rank += own.rank_padded;
     members[i]->adapters.push_back(std::move(own));
-    first_rank += rank_padded;
   }
   group.rank_padded = std::max(group.rank_padded, shared.rank_padded);
   group.adapters.push_back(std::move(shared));

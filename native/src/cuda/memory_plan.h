@@ -12,7 +12,11 @@ namespace e4j::cuda {
 inline constexpr int kPadding = 64;
 // Ranks of adapters: 16 bytes.
 inline constexpr int kRankPadding = 8;
-// Rows that go through a layer's products at once, so that their intermediates are bounded.
+// Columns that adapters may take on either side of bf16 weights and of their inputs (RowLayout in cuda_linear.h). They spare a product
+// one more reading and writing of y, which takes as long as about 290 columns (one_by_one in cuda_products.cpp has the rates).
+inline constexpr int kMostBeside = 512;
+// Rows that go through a layer's products at once, so that their intermediates are bounded. Adapters read x twice, 3 % of a layer's
+// time; but 2,000 rows of down's x fill 50 MB of L2, and products of 2,048 outputs then have less than a wave of tiles.
 inline constexpr int kChunkRows = 16384;
 // Tokens of a batch for which memory is kept free beside the weights.
 inline constexpr int kPlannedTokens = 8192;

@@ -1,6 +1,7 @@
 // How memory is divided, and the index arithmetic of layers and kernels, against plain statements of what they must be.
 #include "cuda/memory_plan.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -15,7 +16,7 @@ using namespace e4j::cuda;
 
 namespace {
 
-// jina-embeddings-v4 with its vision tower and three adapters.
+// jina-embeddings-v4 with its vision tower and three adapters of rank 32.
 ModelSize full(double bytes_per_value) {
   ModelSize s;
   s.values = 3'430'000'000;
@@ -48,7 +49,8 @@ TEST(weights_take_the_fastest_form_that_fits) {
   CHECK_THROWS(plan_memory(full(2), 80 * kGiB, "fp8"), E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_WEIGHTS is \"fp8\"");
   // fp8 is asked for, never chosen, and takes a byte per value of the decoder.
   const MemoryPlan fp8 = plan_memory(full(2), 80 * kGiB, nullptr, true), bf16 = plan_memory(full(2), 80 * kGiB);
-  CHECK(fp8.form == WeightForm::kFp8 && bf16.weight_bytes - fp8.weight_bytes == full(2).decoder_values);
+  CHECK(fp8.form == WeightForm::kFp8);
+  CHECK_EQ(bf16.weight_bytes - fp8.weight_bytes, full(2).decoder_values + 8 * full(2).adapter_values - full(2).adapter_values * 17 / 8);
   CHECK(plan_memory(full(34.0 / 32), 80 * kGiB, "", true).form == WeightForm::kFp8);
   CHECK_THROWS(plan_memory(full(2), 4 * kGiB, nullptr, true), E4J_OUT_OF_MEMORY, "but 4.00 GiB is free");
   CHECK_THROWS(plan_memory(full(34.0 / 32), 80 * kGiB, "stored", true), E4J_INVALID_ARGUMENT, "EMBED4J_CUDA_WEIGHTS is \"stored\"");
@@ -79,6 +81,56 @@ TEST(the_workspace_grows_with_the_batch_and_its_intermediates_do_not) {
   CHECK(workspace_bytes(s, kPlannedTokens) < kGiB);
 }
 
+TEST(the_estimates_hold_adapters_beside_weights_and_inputs) {
+  const auto stride = [](int cols, int slot) { return static_cast<uint64_t>(RowLayout::of(cols, slot, 3).stride()); };
+  ModelSize with = full(2), without = with;
+  without.adapter_values = 0;
+  uint64_t bytes = 0;
+  for (const auto& [in, out, slot] : {std::tuple(2048, 2048 + 2 * 256, 128), std::tuple(2048, 2048, 64), std::tuple(2048, 2 * 11008, 64),
+                                      std::tuple(11008, 2048, 64)}) {
+    const auto cols = static_cast<uint64_t>(in);
+    bytes += 36 * 2 * static_cast<uint64_t>(out) * (stride(in, slot) - cols);
+    for (int i = 0; i < 3; ++i) bytes += 36 * 2 * cols * static_cast<uint64_t>(RowLayout::of(in, slot, 3).beside(i).count);
+  }
+  const uint64_t planned = plan_memory(with, 80 * kGiB).weight_bytes - plan_memory(without, 80 * kGiB).weight_bytes;
+  CHECK(bytes <= planned && planned < 2 * bytes);
+  // Inputs of qkv or of gate and up, of down, and of o.
+  const uint64_t slots = 2 * kPlannedTokens * (stride(0, 128) + stride(0, 64) + stride(0, 64));
+  const uint64_t margin = workspace_bytes(with, kPlannedTokens) - workspace_bytes(without, kPlannedTokens);
+  CHECK(slots <= margin && margin < 2 * slots);
+}
+
+TEST(an_adapter_and_the_weights_are_columns_side_by_side) {
+  for (const int cols : {64, 2048})
+    for (const int slot : {64, 192})
+      for (int adapters = 1; adapters <= 7; ++adapters) {
+        const RowLayout layout = RowLayout::of(cols, slot, adapters);
+        std::vector<int> owner(static_cast<size_t>(layout.stride()), -2);  // of every column; -1: W or x
+        const auto own = [&](int first, int count, int who) {
+          for (int c = first; c < first + count; ++c) {
+            CHECK_EQ(owner.at(static_cast<size_t>(layout.left + c)), -2);
+            owner.at(static_cast<size_t>(layout.left + c)) = who;
+          }
+        };
+        own(0, cols, -1);
+        for (int i = 0; i < adapters; ++i) own(layout.slot_at(i), slot, i);
+        CHECK(std::count(owner.begin(), owner.end(), -2) == 0 && layout.left % kPadding == 0 && layout.stride() % kPadding == 0);
+        CHECK(layout.multiplied(-1).first == 0 && layout.multiplied(-1).count == cols);
+        for (int i = 0; i < adapters; ++i) {
+          std::set<int> multiplied, written, wanted{-1, i};
+          const auto owners = [&](Columns c, std::set<int>& of) {
+            for (int at = c.first; at < c.first + c.count; ++at) of.insert(owner.at(static_cast<size_t>(layout.left + at)));
+          };
+          owners(layout.multiplied(i), multiplied);
+          owners(layout.beside(i), written);
+          for (int nearer = i - 2; nearer >= 0; nearer -= 2) wanted.insert(nearer);
+          CHECK(multiplied == wanted && layout.multiplied(i).count == cols + slot * (i / 2 + 1));
+          wanted.erase(-1);
+          CHECK(written == wanted && layout.beside(i).count == slot * (i / 2 + 1));
+        }
+      }
+}
+
 TEST(padding_is_the_next_multiple) {
   CHECK_EQ(padded(3420, kPadding), 3456);
   for (int n = 1; n < 300; ++n)
@@ -100,7 +152,8 @@ TEST(segments_are_cut_to_a_chunk) {
     }
     const int first = random.below(20), rows = 1 + random.below(20);
     std::vector<int> covered(static_cast<size_t>(rows), -2);
-    for (const AdapterSegment& s : clipped(segments, first, rows)) {
+    const std::vector<AdapterSegment> parts = clipped(segments, first, rows);
+    for (const AdapterSegment& s : parts) {
       CHECK(s.begin >= 0 && s.begin < s.end && s.end <= rows);
       for (int r = s.begin; r < s.end; ++r) covered[static_cast<size_t>(r)] = s.adapter;
     }
@@ -109,6 +162,13 @@ TEST(segments_are_cut_to_a_chunk) {
       const int want = place >= 0 && place < static_cast<int>(adapter_of.size()) ? adapter_of[static_cast<size_t>(place)] : -2;
       CHECK_EQ(covered[static_cast<size_t>(r)], want);
     }
+    int end = 0, last = -2;
+    for (const AdapterSegment& run : filled(parts, rows)) {
+      CHECK(run.begin == end && run.begin < run.end && run.adapter != last);
+      for (int r = run.begin; r < run.end; ++r) CHECK_EQ(run.adapter, std::max(covered.at(static_cast<size_t>(r)), -1));
+      end = run.end, last = run.adapter;
+    }
+    CHECK_EQ(end, rows);
   }
 }
 
