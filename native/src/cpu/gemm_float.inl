@@ -21,12 +21,16 @@ inline void float_tile(const GemmTile& t, int row) noexcept {
   const Weight* w = static_cast<const Weight*>(t.w);
   const Activation* a = static_cast<const Activation*>(t.a) + static_cast<size_t>(row) * t.a_stride;
   const size_t a_stride = t.a_stride, w_stride = t.w_panel_stride;
-  constexpr int kSlice = 16 * Step::kValues;
-  Fetch<kPanels> fetch(t.ahead, t.m, kRows, (t.k + kSlice - 1) / kSlice, row);
+  // With few rows memory is the limit, and what is ahead must come evenly; with many a step costs more than it gains.
+  constexpr int kFewRows = 48, kCoarse = 16 * Step::kValues;
+  const int slice = t.m <= kFewRows ? kCoarse / 4 : kCoarse;
+  Fetch<kPanels> fetch(t.ahead, t.m, kRows, (t.k + slice - 1) / slice, row);
+  int next = 0;
   for (int k = 0; k < t.k; k += Step::kValues) {
-    if (k % kSlice == 0) {
+    if (k == next) {
       fetch.step();
-      fetch_next_rows<kRows, kPanels>(a, a_stride, 0, c, t.c_stride, k / kSlice);
+      if (k % kCoarse == 0) fetch_next_rows<kRows, kPanels>(a, a_stride, 0, c, t.c_stride, k / kCoarse);
+      next += slice;
     }
     typename Step::Operand weights[kPanels * kVectors];
 #pragma GCC unroll 8

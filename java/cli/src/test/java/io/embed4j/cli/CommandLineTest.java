@@ -1,6 +1,7 @@
 package io.embed4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
@@ -85,6 +86,19 @@ class CommandLineTest {
   }
 
   @Test
+  void aPackedModelEmbedsTheSame() throws IOException {
+    Path packed = folder.resolve("packed");
+    assertEquals(0, run("synth", packed.toString(), "--type", "bf16", "--packed").code);
+    assertTrue(run("info", packed.toString()).out.contains("bf16 packed"));
+    assertFalse(run("info", model.toString()).out.contains("packed"));
+    Path out = folder.resolve("as-rows.jsonl");
+    Path outPacked = folder.resolve("packed.jsonl");
+    assertEquals(0, run("embed", "-m", model.toString(), "--output", out.toString(), "one", "two").code);
+    assertEquals(0, run("embed", "-m", packed.toString(), "--output", outPacked.toString(), "one", "two").code);
+    assertEquals(Files.readString(out), Files.readString(outPacked));
+  }
+
+  @Test
   void badUsageAndUnusableModelsExitWith2AndSayWhy() throws IOException {
     String m = model.toString();
     Path in = Files.writeString(folder.resolve("same.jsonl"), "{\"text\":\"a\"}\n");
@@ -106,6 +120,7 @@ class CommandLineTest {
     assertUnusable("poems", "convert", "absent", "out", "--type", "poems");
     assertUnusable("absent", "convert", "absent", folder.resolve("x").toString());
     assertUnusable("huge", "synth", folder.resolve("x").toString(), "--config", "huge");
+    assertUnusable("--packed needs --type", "synth", folder.resolve("x").toString(), "--packed");
     assertUnusable("--tokens", "bench", "-m", m, "--tokens", "0");
     assertUnusable("no command", new String[0]);
     assertUnusable("--colour", "embed", "-m", m, "--colour", "red", "text");
