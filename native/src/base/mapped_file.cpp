@@ -40,7 +40,12 @@ MappedFile::MappedFile(const std::string& path) {
   void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.fd, 0);
   if (mapping == MAP_FAILED) refuse(path, "mmap", errno);
   data_ = static_cast<const std::byte*>(mapping);
-  guard_.emplace(data_, size_);
+  try {
+    guard_.emplace(data_, size_);
+  } catch (...) {  // out of memory: there will be no destructor
+    ::munmap(mapping, size_);
+    throw;
+  }
 }
 
 MappedFile::~MappedFile() {
