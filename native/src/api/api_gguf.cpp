@@ -6,6 +6,8 @@
 
 using namespace e4j;
 
+static_assert(kPackedType == E4J_PACKED);
+
 struct e4j_gguf {
   std::unique_ptr<GgufFile> file;
 };

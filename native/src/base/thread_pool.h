@@ -5,8 +5,10 @@
 // a background one, pause until no other caller wants the pool: so a pass over a long text delays a short one by a slice, of
 // which none takes longer than some milliseconds, and nothing is computed twice.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <thread>
@@ -51,6 +53,16 @@ class ThreadPool {
     using B = std::remove_reference_t<Body>;
     run(count, [](void* context, int index, int thread) { (*static_cast<B*>(context))(index, thread); },
         const_cast<void*>(static_cast<const void*>(&body)));
+  }
+
+  // body(at, count) for the parts [at, at + count) of [0, bytes): some huge pages each, which the system provides at their first touch.
+  template <class Body>
+  void for_parts(size_t bytes, Body&& body) {
+    constexpr size_t kPart = size_t{4} << 20;
+    parallel_for(static_cast<int>((bytes + kPart - 1) / kPart), [&](int part, int) {
+      const size_t at = static_cast<size_t>(part) * kPart;
+      body(at, std::min(kPart, bytes - at));
+    });
   }
 
  private:

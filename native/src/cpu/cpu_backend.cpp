@@ -36,11 +36,7 @@ class CpuTable final : public Table {
     if (stays) return;
     copy_ = Buffer(t.data_bytes);
     rows_ = copy_.data();
-    constexpr size_t kPart = size_t{4} << 20;  // a task: some huge pages, which the kernel clears at their first touch
-    pool.parallel_for(static_cast<int>((t.data_bytes + kPart - 1) / kPart), [&](int part, int) {
-      const size_t at = static_cast<size_t>(part) * kPart;
-      std::memcpy(copy_.data() + at, t.data + at, std::min(kPart, t.data_bytes - at));
-    });
+    pool.for_parts(t.data_bytes, [&](size_t at, size_t count) { std::memcpy(copy_.data() + at, t.data + at, count); });
   }
   const std::byte* row(int32_t id, size_t row_bytes) const noexcept { return rows_ + static_cast<size_t>(id) * row_bytes; }
   DType type;

@@ -1,6 +1,5 @@
 #include "gguf/gguf.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "base/status.h"
@@ -162,12 +161,10 @@ std::vector<int64_t> GgufFile::integers(std::string_view key) const {
   return out;
 }
 
-bool GgufFile::in_place() const {
-  return std::any_of(tensors().begin(), tensors().end(), [](const GgufTensor& t) { return t.packed; });
-}
+bool GgufFile::in_place() const { return state_->in_place; }
 
 void GgufFile::release(const GgufTensor& tensor) const noexcept {
-  if (state_->mapping) state_->mapping->release(tensor.data, tensor.data_bytes);
+  if (state_->mapping && !state_->in_place) state_->mapping->release(tensor.data, tensor.data_bytes);
 }
 
 void GgufFile::check_whole() const {

@@ -60,7 +60,7 @@ class GgufFile {
 
   // Some tensor is packed: the file is made to be used where it is mapped, rather than copied out of.
   bool in_place() const;
-  // Drops resident pages of the mapping that hold this tensor (after it was repacked elsewhere).
+  // Drops resident pages of the mapping that hold this tensor (after it was repacked elsewhere), unless the file is used in place.
   void release(const GgufTensor& tensor) const noexcept;
   // Fails with E4J_IO_ERROR when something of the file could not be read since it was opened (MappedFile::lost).
   void check_whole() const;

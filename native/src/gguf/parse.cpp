@@ -183,6 +183,7 @@ void GgufFile::State::parse() {
   std::vector<uint64_t> offsets(num_tensors);
   for (uint64_t i = 0; i < num_tensors; ++i) {
     offsets[i] = read_tensor(in, i, tensors[i]);
+    in_place |= tensors[i].packed;
     if (!tensor_index.emplace(tensors[i].name, i).second) fail(E4J_BAD_FORMAT, "%s appears twice", in.subject());
   }
 

@@ -15,6 +15,7 @@ struct GgufFile::State {
   size_t size = 0;
   uint32_t alignment = 32;
   uint64_t data_offset = 0;
+  bool in_place = false;
   std::vector<GgufValue> values;
   std::vector<GgufTensor> tensors;
   std::unordered_map<std::string_view, size_t> value_index;   // key -> place in values

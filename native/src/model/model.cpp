@@ -69,7 +69,7 @@ Model::Model(const ModelPaths& paths, std::unique_ptr<Backend> backend, int num_
   const GgufTensor& embedding = text.matrix("token_embd.weight", config_.vocab_size, config_.hidden_size);
   if (embedding.packed) fail(E4J_BAD_FORMAT, "%s: tensor token_embd.weight is packed, expected rows", text.gguf().path().c_str());
   token_embd_ = backend_->make_table(embedding, text.gguf().in_place());
-  if (!text.gguf().in_place()) text.gguf().release(embedding);
+  text.gguf().release(embedding);
   std::vector<LinearLoader::AdapterFile> loras;
   for (Adapter& adapter : adapters) loras.push_back({&adapter.file, adapter.scale, ""});
   decoder_ = std::make_unique<TextDecoder>(*backend_, text, config_, loras);

@@ -89,8 +89,7 @@ std::vector<std::unique_ptr<Linear>> LinearLoader::load(std::span<const Layer> l
   std::vector<LinearSource> sources;
   for (size_t i = 0; i < layers.size(); ++i) sources.push_back(source(layers[i], biases[i]));
   auto linears = backend_.make_linears(sources);
-  for (const Layer& layer : layers)
-    if (const GgufTensor& weight = *base_.gguf().find_tensor(layer.name + ".weight"); !weight.packed) base_.gguf().release(weight);
+  for (const Layer& layer : layers) base_.gguf().release(*base_.gguf().find_tensor(layer.name + ".weight"));
   return linears;
 }
 

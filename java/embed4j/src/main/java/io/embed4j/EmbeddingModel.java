@@ -100,8 +100,7 @@ public final class EmbeddingModel implements AutoCloseable {
       preparation = preparing.join();
     } catch (CompletionException e) {
       engine.close();
-      if (e.getCause() instanceof Error error) throw error;
-      throw (RuntimeException) e.getCause();
+      throw rethrown(e.getCause());
     }
     EmbeddingModel model = new EmbeddingModel(files, options, sizes, preparation, engine, system);
     LOG.info("opened {} ({}) on {}", path, model.info.name(), model.runtime.device());
@@ -115,6 +114,13 @@ public final class EmbeddingModel implements AutoCloseable {
     try (GgufFile text = GgufFile.open(files.text())) {
       return new Preparation(files, options, new TextFile(text).tokenizer(), sizes);
     }
+  }
+
+  /** What a task of this class failed with, unchecked. */
+  private static RuntimeException rethrown(Throwable cause) {
+    if (cause instanceof RuntimeException runtime) return runtime;
+    if (cause instanceof Error error) throw error;
+    return new IllegalStateException(cause);
   }
 
   /** What the files say of the model. */
@@ -285,9 +291,7 @@ public final class EmbeddingModel implements AutoCloseable {
         throw new EmbeddingException(EmbeddingException.CANCELLED, "interrupted while waiting for the model", e);
       } catch (ExecutionException e) {
         stopAll();
-        if (e.getCause() instanceof RuntimeException cause) throw cause;
-        if (e.getCause() instanceof Error cause) throw cause;
-        throw new IllegalStateException(e.getCause());
+        throw rethrown(e.getCause());
       }
     }
 

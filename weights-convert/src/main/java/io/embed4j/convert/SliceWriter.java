@@ -103,9 +103,11 @@ final class SliceWriter {
     for (int i = 0; i < file.tensors().size(); i++) {
       OutputTensor tensor = file.tensors().get(i);
       long step = tensor.slice(SLICE_VALUES);
+      long offset = file.offsets().get(i);
       for (long first = 0; first < tensor.rows(); first += step) {
         int rows = (int) Math.min(step, tensor.rows() - first);
-        slices.add(new Slice(tensor, first, rows, file.offsets().get(i) + (first == 0 ? 0 : tensor.bytes(first))));
+        slices.add(new Slice(tensor, first, rows, offset));
+        offset += tensor.bytes(rows);
       }
     }
     return slices;

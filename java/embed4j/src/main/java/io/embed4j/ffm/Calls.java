@@ -12,6 +12,7 @@ import static io.embed4j.EmbeddingException.UNSUPPORTED;
 import io.embed4j.EmbeddingException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /** Every downcall that can fail goes through here: the one place from e4j_status to exception. */
 final class Calls {
@@ -42,6 +43,21 @@ final class Calls {
       throw rethrown(e);
     }
     if (status != OK) throw exception(status, Layouts.getText(error, Layouts.ERROR, "message"));
+  }
+
+  /** A downcall that writes a uint64_t, and as {@link Call}. */
+  @FunctionalInterface
+  interface CallForLong {
+    int invoke(MemorySegment out, MemorySegment error) throws Throwable;
+  }
+
+  /** Runs the call and returns what it wrote. */
+  static long getLong(CallForLong call) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ValueLayout.JAVA_LONG);
+      check(error -> call.invoke(out, error));
+      return out.get(ValueLayout.JAVA_LONG, 0);
+    }
   }
 
   private static EmbeddingException exception(int status, String message) {

@@ -3,7 +3,6 @@ package io.embed4j.ffm;
 import io.embed4j.EmbeddingException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
 /**
  * Stored multi-vectors and their scores, computed in C++ on the calling thread. All segments are native memory; they are
@@ -15,12 +14,8 @@ public final class LateInteraction {
 
   /** Bytes of one stored row of `dimensions` values; storage is one of E4J_VECTORS_*. */
   public static long rowBytes(int storage, int dimensions) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment out = arena.allocate(ValueLayout.JAVA_LONG);
-      Functions functions = NativeLibrary.functions();
-      Calls.check(error -> (int) functions.vectorRowBytes.invokeExact(storage, (long) dimensions, out, error));
-      return out.get(ValueLayout.JAVA_LONG, 0);
-    }
+    Functions functions = NativeLibrary.functions();
+    return Calls.getLong((out, error) -> (int) functions.vectorRowBytes.invokeExact(storage, (long) dimensions, out, error));
   }
 
   /**

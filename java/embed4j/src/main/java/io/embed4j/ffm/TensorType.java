@@ -1,9 +1,7 @@
 package io.embed4j.ffm;
 
 import io.embed4j.EmbeddingException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Optional;
 
@@ -39,12 +37,8 @@ public enum TensorType {
    *     (32 for Q8_0, 256 for the K types)
    */
   public long rowBytes(long cols) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment out = arena.allocate(ValueLayout.JAVA_LONG);
-      Functions functions = NativeLibrary.functions();
-      Calls.check(error -> (int) functions.rowBytes.invokeExact(id, cols, out, error));
-      return out.get(ValueLayout.JAVA_LONG, 0);
-    }
+    Functions functions = NativeLibrary.functions();
+    return Calls.getLong((out, error) -> (int) functions.rowBytes.invokeExact(id, cols, out, error));
   }
 
   /**
@@ -82,12 +76,8 @@ public enum TensorType {
    *     not 1 to 2^31 - 1
    */
   public long packedBytes(long rows, long cols) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment out = arena.allocate(ValueLayout.JAVA_LONG);
-      Functions functions = NativeLibrary.functions();
-      Calls.check(error -> (int) functions.packedBytes.invokeExact(id, rows, cols, out, error));
-      return out.get(ValueLayout.JAVA_LONG, 0);
-    }
+    Functions functions = NativeLibrary.functions();
+    return Calls.getLong((out, error) -> (int) functions.packedBytes.invokeExact(id, rows, cols, out, error));
   }
 
   /**

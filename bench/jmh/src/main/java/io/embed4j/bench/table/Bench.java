@@ -72,28 +72,28 @@ final class Bench implements AutoCloseable {
 
   /** Where the full synthetic model of a type lies; it is made when it is not there. */
   Path directory(String type) {
-    return made("full", type, List.of());
+    return made("full", type, false);
   }
 
   /** The same, its weights as the CPU reads them. */
   Path packed(String type) {
-    return made("full", type, List.of("--packed"));
+    return made("full", type, true);
   }
 
   /** Where the tiny synthetic model lies. */
   Path tiny() {
-    return made("tiny", "bf16", List.of());
+    return made("tiny", "bf16", false);
   }
 
-  private Path made(String config, String type, List<String> layout) {
-    Path directory = settings.models().resolve(config + "-" + type + String.join("", layout).replace("--", "-"));
+  private Path made(String config, String type, boolean packed) {
+    Path directory = settings.models().resolve(config + "-" + type + (packed ? "-packed" : ""));
     if (Files.isRegularFile(directory.resolve("text.gguf"))) return directory;
     settings.say("making " + directory);
     try {
       Files.createDirectories(settings.models());
       List<String> command = new ArrayList<>(List.of(settings.home().resolve("embed4j").toString(), "synth", directory.toString(),
           "--config", config, "--type", type, "--force"));
-      command.addAll(layout);
+      if (packed) command.add("--packed");
       int code = new ProcessBuilder(command).redirectOutput(ProcessBuilder.Redirect.DISCARD).inheritIO().start().waitFor();
       if (code != 0) throw new IllegalStateException("embed4j synth ended with exit code " + code);
       return directory;
